@@ -1,0 +1,1 @@
+"""Expunge: erase a person from every store, and prove it to a stranger."""

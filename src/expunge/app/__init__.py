@@ -1,0 +1,1 @@
+"""Assembles: the only place where concrete classes meet."""

@@ -1,0 +1,1 @@
+"""Asks and shows: the commands, a thin skin over the library."""

@@ -1,0 +1,1 @@
+"""Erases: resolve, plan, locate, erase, verify, receipt."""

@@ -1,0 +1,1 @@
+"""Remembers: the control database and durable execution."""

@@ -1,0 +1,1 @@
+"""Seals: per-subject keys that are made, used and destroyed."""

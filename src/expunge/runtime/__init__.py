@@ -1,0 +1,1 @@
+"""Runs: clock, settings, fleet, telemetry."""

@@ -1,0 +1,1 @@
+"""Reaches: the store contract and one file per kind of store."""
