@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -40,6 +40,14 @@ class Sealer(Protocol):
             KeyDestroyed: the key is gone.
             KeySealed: inside its undo window.
         """
+        ...
+
+    def seal_each(self, space: str, plains: Mapping[int, bytes], *, bound_to: bytes) -> dict[int, bytes]:
+        """Encrypt one secret per number, set-wise; as ``seal``."""
+        ...
+
+    def unseal_each(self, space: str, sealed: Mapping[int, bytes], *, bound_to: bytes) -> dict[int, bytes]:
+        """Decrypt one secret per number, set-wise; numbers whose key is destroyed are absent from the answer."""
         ...
 
     def salts(self, space: str, numbers: Sequence[int]) -> dict[int, bytes]:
