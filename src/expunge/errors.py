@@ -40,7 +40,18 @@ where, and what to do. It never quotes an identifier: a driver's text is dropped
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from expunge.terms import Json
+
+
+class Finding(Protocol):
+    """One thing that is wrong in a policy; ``str`` of it is ``file:line:column: path: message``."""
+
+    def as_json(self) -> Json:
+        """For ``--json``."""
+        ...
 
 
 class ExpungeError(Exception):
@@ -69,11 +80,19 @@ class PolicyError(ExpungeError):
 
 
 class PolicyInvalid(PolicyError):
-    """The policy or a dataset file can't be read as one: syntax, unknown or duplicate key, wrong value, dangling reference."""
+    """The policy or a dataset file can't be read as one: syntax, unknown or duplicate key, wrong value, dangling reference.
+
+    ``problems`` are all of them, in the order of the files; the message has one line for each.
+    """
 
     code = "policy-invalid"
     exit_status = 11
     hint = "Mend the line named; `expunge policy schema` prints what is allowed."
+
+    def __init__(self, message: str, *, where: str = "", problems: Sequence[Finding] = ()) -> None:
+        """Keep the problems beside the message."""
+        super().__init__(message, where=where)
+        self.problems = tuple(problems)
 
 
 class AmbiguousOwnership(PolicyError):
