@@ -134,6 +134,7 @@ def s3() -> Iterator[S3]:
 
         def start(port: int) -> tuple[list[str], dict[str, Any]]:
             chosen = {"BIND_HOST": LOOPBACK, "GATEWAY_PORT": str(port), "SERVICES": "s3", "LOG_LEVEL": "WARNING", "TMPDIR": str(home)}
+            chosen |= {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}  # they would listen on fixed ports of every interface
             ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}  # or it would check signatures
             return [sys.executable, "-m", "ministack"], {"env": {**ours, **chosen}}
 
