@@ -1,0 +1,314 @@
+"""The plan: from what is declared and what the stores say of themselves to ordered acts, each with its reason. Pure.
+
+The same policy, shapes and scope give the same bytes. A plan names collections and fields, never a person: who it is for is found by
+``subjects`` and ``walk``, and one plan serves one request or 100,000. ``trouble`` looks at it before anything is written.
+
+An act is one of
+- *unlink*: null a reference to a record that will go, where the record that holds it stays or stands in a cycle with it;
+- *part*: in a record that another living person also owns, redact what is the leaving person's;
+- *erase*: delete, redact or decorrelate the records whose owners all leave;
+- *keep*: leave them, and say on which basis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import rfc8785
+
+from expunge.erase.order import cycles, levels
+from expunge.policy.catalog import Catalog, CollectionNote
+from expunge.policy.ownership import Edge, Ownership, Via
+from expunge.terms import Json, Method, Scope, Shape, Value, Verb, text_of
+
+PERSONAL = "user"
+"""The root of fideslang's data categories of a person."""
+
+NAMING = ("user.unique_id", "user.device.device_id")
+"""Categories that only name a person: a record whose other content all goes is deleted, not left as a bare key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing to be done to records of one collection; ``rank`` orders acts, equal ranks may run at the same time."""
+
+    name: str
+    rank: int
+    what: str
+    collection: str
+    method: Method | None
+    fields: tuple[str, ...] = ()
+    repoint: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    edge: Edge | None = None
+    reason: str = ""
+
+    def as_json(self) -> Json:
+        """For the plan's bytes and ``--json``."""
+        return {
+            "name": self.name,
+            "rank": self.rank,
+            "what": self.what,
+            "collection": self.collection,
+            "method": self.method.value if self.method else None,
+            "fields": list(self.fields),
+            "repoint": {name: text_of(value) for name, value in sorted(self.repoint.items())},
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered acts and what they were made from."""
+
+    policy_digest: str
+    scope: Scope
+    acts: tuple[Act, ...]
+    shared: frozenset[str]
+    untouched: Mapping[str, str]
+
+    def as_json(self) -> Json:
+        """The plan without anything that varies from run to run."""
+        return {
+            "policy": self.policy_digest,
+            "scope": scope_json(self.scope),
+            "acts": [act.as_json() for act in self.acts],
+            "untouched": dict(sorted(self.untouched.items())),
+        }
+
+    def canonical(self) -> bytes:
+        """The plan's bytes (RFC 8785)."""
+        return rfc8785.dumps(self.as_json())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan's bytes, hex."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+    def acts_on(self, collection: str) -> tuple[Act, ...]:
+        """The acts on one collection."""
+        return tuple(act for act in self.acts if act.collection == collection)
+
+
+def scope_json(scope: Scope) -> dict[str, Json]:
+    """A scope as JSON; times ISO 8601 in UTC. Items are keys of records and are given as a count."""
+    found: dict[str, Json] = {"categories": list(scope.categories), "items": len(scope.items)}
+    if scope.captured is not None:
+        found["captured"] = [edge.isoformat() if edge else None for edge in (scope.captured.start, scope.captured.end)]
+    return found
+
+
+def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Shape]], scope: Scope, policy_digest: str) -> Plan:
+    """Order what must be done for any subject whose request has this scope.
+
+    Works on collections alone; records that nobody owns are named in ``untouched`` with the reason.
+    """
+    live = {f"{store}.{shape.name}": shape for store, found in shapes.items() for shape in found}
+    shared = sharable(catalog, held, live)
+    verbs = {address: _act_on(catalog.collections[address], held, scope) for address in sorted(held.owned)}
+    deleted = {address for address, act in verbs.items() if act is not None and act.method is Method.DELETE}
+    before = _precedence(catalog, held, deleted)
+    broken = _breaks(held, deleted, before, live)
+    level = levels(deleted, _without(before, broken, held, deleted))
+    acts = [_unlink(edge, catalog) for edge in _to_unlink(catalog, held, deleted, broken)]
+    acts += [act for address in sorted(shared & set(verbs)) if verbs[address] for act in _parts(catalog.collections[address], held, live)]
+    acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in verbs.items() if act is not None]
+    untouched = {address: "nobody owns it" for address in catalog.collections if address not in held.owned}
+    untouched |= {address: "nothing in it is in the request's scope" for address, act in verbs.items() if act is None}
+    ordered = tuple(sorted(acts, key=lambda act: (act.rank, act.name)))
+    return Plan(policy_digest, scope, ordered, frozenset(shared), untouched)
+
+
+def covers(scope_category: str, category: str) -> bool:
+    """Whether a data category lies in another: ``user.biometric`` covers ``user.biometric.voice``."""
+    return category == scope_category or category.startswith(f"{scope_category}.")
+
+
+def in_scope(note: CollectionNote, categories: Sequence[str]) -> tuple[str, ...]:
+    """The fields of a collection whose data category lies in one of ``categories``."""
+    return tuple(one.name for one in note.fields.values() if any(covers(wanted, held) for wanted in categories for held in one.categories))
+
+
+def personal_fields(note: CollectionNote) -> tuple[str, ...]:
+    """What a redact nulls when the policy doesn't list it: content about a person, without the keys and references themselves."""
+    if note.redact is not None:
+        return note.redact
+    return tuple(
+        one.name
+        for one in note.fields.values()
+        if not one.primary_key and not one.references and any(covers(PERSONAL, held) for held in one.categories)
+    )
+
+
+def sharable(catalog: Catalog, held: Ownership, live: Mapping[str, Shape]) -> set[str]:
+    """The collections whose records can have more than one owner: several ways in, a way that many can share, or such an owner."""
+    found: set[str] = set()
+    for address in held.owned:
+        into = held.into(address)
+        ways = len(into) + (address in held.roots)
+        if ways > 1 or any(edge.via is not Via.FROM or not _single(edge, catalog, live) for edge in into):
+            found.add(address)
+    while True:
+        grown = {edge.owned for edge in held.edges if edge.owner in found} - found
+        if not grown:
+            return found
+        found |= grown
+
+
+def _single(edge: Edge, catalog: Catalog, live: Mapping[str, Shape]) -> bool:
+    """Whether at most one record of the owner can hold a value of its field."""
+    shape = live.get(edge.owner)
+    if shape is not None and shape.primary_key:
+        one = shape.field(edge.owner_field)
+        return shape.primary_key == (edge.owner_field,) or (one is not None and one.unique)
+    noted = catalog.collections[edge.owner].fields.get(edge.owner_field)
+    return noted is not None and noted.primary_key
+
+
+def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
+    """What the policy wants done to a collection's records; ``None`` if the scope leaves them alone."""
+    why = _why(note, held)
+    if note.verb is Verb.KEEP and note.keep is not None:
+        return Act(f"keep:{note.address}", 0, "keep", note.address, None, reason=f"kept: {note.keep.basis}")
+    if scope.categories:
+        matched = in_scope(note, scope.categories)
+        if not matched:
+            return None
+        if not _whole_record(note, held, matched):
+            return Act(f"erase:{note.address}", 0, "erase", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only")
+    method = Method(note.verb.value)
+    fields = personal_fields(note) if method is Method.REDACT else ()
+    repoint = note.repoint if method is Method.DECORRELATE else {}
+    return Act(f"erase:{note.address}", 0, "erase", note.address, method, fields, repoint, reason=why)
+
+
+def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str]) -> bool:
+    """Whether nothing about the person would be left but keys: then the record goes. A person's own record stays as such."""
+    if "objects" in note.layout:
+        return True
+    root = held.roots.get(note.address)
+    if root is not None and root.defines:
+        return False
+    content = {
+        one.name
+        for one in note.fields.values()
+        if any(covers(PERSONAL, held) for held in one.categories) and not all(_naming(category) for category in one.categories)
+    }
+    return content <= set(matched)
+
+
+def _naming(category: str) -> bool:
+    return any(covers(name, category) for name in NAMING)
+
+
+def _why(note: CollectionNote, held: Ownership) -> str:
+    root = held.roots.get(note.address)
+    ways = [f"{root.field} names the {root.kind}"] if root else []
+    ways += [str(edge) for edge in held.into(note.address)]
+    return " or ".join(ways)
+
+
+def _precedence(catalog: Catalog, held: Ownership, deleted: set[str]) -> set[tuple[str, str]]:
+    """Pairs (first, then) among deleted collections: the holder of a reference before its target, a copy before its source."""
+    pairs = {(holder(edge), target(edge)) for edge in (*held.edges, *held.pointers) if edge.via is not Via.IDENTITY}
+    pairs |= {edge_pair for edges in held.memberships.values() for edge_pair in ((edge.owned, edge.owner) for edge in edges)}
+    pairs |= {(note.address, source) for note in catalog.collections.values() for source in note.derived_from}
+    return {(first, then) for first, then in pairs if first in deleted and then in deleted}
+
+
+def holder(edge: Edge) -> str:
+    """The collection that holds the reference."""
+    return edge.owner if edge.via is Via.TO else edge.owned
+
+
+def target(edge: Edge) -> str:
+    """The collection that the reference points at."""
+    return edge.owned if edge.via is Via.TO else edge.owner
+
+
+def held_field(edge: Edge) -> str:
+    """The field that holds the reference."""
+    return edge.owner_field if edge.via is Via.TO else edge.owned_field
+
+
+def _every(held: Ownership) -> Iterable[Edge]:
+    yield from held.edges
+    yield from held.pointers
+    for edges in held.memberships.values():
+        yield from edges
+
+
+def _breaks(held: Ownership, deleted: set[str], before: set[tuple[str, str]], live: Mapping[str, Shape]) -> frozenset[Edge]:
+    """In every cycle, the constraints that can be nulled first."""
+    found: set[Edge] = set()
+    for group in cycles(deleted, before):
+        for edge in _every(held):
+            shape = live.get(holder(edge))
+            field_now = shape.field(held_field(edge)) if shape else None
+            inside = holder(edge) in group and target(edge) in group
+            if inside and edge.enforced and field_now is not None and field_now.nullable:
+                found.add(edge)
+    return frozenset(found)
+
+
+def _without(before: set[tuple[str, str]], broken: frozenset[Edge], held: Ownership, deleted: set[str]) -> set[tuple[str, str]]:
+    """The precedence without what is broken, and without what no constraint demands inside a cycle that would remain."""
+    enforced = {(holder(edge), target(edge)) for edge in _every(held) if edge.enforced and edge not in broken}
+    kept = {pair for pair in before if pair in enforced or not any(pair == (holder(edge), target(edge)) for edge in broken)}
+    for group in cycles(deleted, kept):
+        kept = {pair for pair in kept if pair in enforced or not (pair[0] in group and pair[1] in group)}
+    for group in cycles(deleted, kept):
+        kept = {pair for pair in kept if not (pair[0] in group and pair[1] in group)}
+    return kept
+
+
+def unbroken(held: Ownership, plan: Plan) -> list[frozenset[str]]:
+    """Cycles of constraints that nothing can null: the stores would refuse them."""
+    deleted = {act.collection for act in plan.acts if act.method is Method.DELETE}
+    nulled = {act.edge for act in plan.acts if act.what == "unlink"}
+    pairs = {
+        (holder(edge), target(edge))
+        for edge in _every(held)
+        if edge.enforced and edge not in nulled and holder(edge) in deleted and target(edge) in deleted
+    }
+    return cycles(deleted, pairs)
+
+
+def _to_unlink(catalog: Catalog, held: Ownership, deleted: set[str], broken: frozenset[Edge]) -> list[Edge]:
+    """Pointers at what goes, constraints of records that stay, and the broken links of cycles.
+
+    An object's key can't be nulled and holds no constraint.
+    """
+    pointing = {edge for edge in held.pointers if edge.owner in deleted and "objects" not in catalog.collections[edge.owned].layout}
+    left = {edge for edge in _every(held) if edge.enforced and target(edge) in deleted and holder(edge) not in deleted}
+    repointed = {edge for edge in left if catalog.collections[holder(edge)].verb is Verb.DECORRELATE}
+    return sorted(pointing | broken | (left - repointed))
+
+
+def _unlink(edge: Edge, catalog: Catalog) -> Act:
+    note = catalog.collections[holder(edge)]
+    name = held_field(edge)
+    repoint = {name: note.repoint[name]} if name in note.repoint else {}
+    method = Method.DECORRELATE if repoint else Method.REDACT
+    reason = f"{name} points at {target(edge)}, whose record goes"
+    fields = () if repoint else (name,)
+    return Act(f"unlink:{note.address}.{name}", 0, "unlink", note.address, method, fields, repoint, edge, reason)
+
+
+def _parts(note: CollectionNote, held: Ownership, live: Mapping[str, Shape]) -> Iterable[Act]:
+    """Per owner field: null it (or re-point it to the pseudo-person), and null what is declared to be that owner's part."""
+    shape = live.get(note.address)
+    owner_fields = [(edge.owned_field, edge) for edge in held.into(note.address) if edge.via is Via.FROM]
+    for name, edge in owner_fields:
+        parts = tuple(one.name for one in note.fields.values() if one.part_of == name)
+        reason = f"another living person owns it too; {name} and what is part of it goes"
+        now = shape.field(name) if shape else None
+        nullable = (now is None or now.nullable) and name not in (shape.primary_key if shape else ())
+        if name in note.repoint or not nullable:
+            if parts:
+                yield Act(f"part:{note.address}.{name}:fields", 0, "part", note.address, Method.REDACT, parts, {}, edge, reason)
+            repoint = {name: note.repoint[name]} if name in note.repoint else {}
+            yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.DECORRELATE, (), repoint, edge, reason)
+        else:
+            yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.REDACT, (name, *parts), {}, edge, reason)
