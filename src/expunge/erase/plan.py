@@ -7,6 +7,7 @@ An act is one of
 - *unlink*: null a reference to a record that will go, where the record that holds it stays or stands in a cycle with it;
 - *part*: in a record that another living person also owns, redact what is the leaving person's;
 - *erase*: delete, redact or decorrelate the records whose owners all leave;
+- *fields*: null only the fields that a request for a data category names;
 - *keep*: leave them, and say on which basis.
 """
 
@@ -107,13 +108,17 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     live = {f"{store}.{shape.name}": shape for store, found in shapes.items() for shape in found}
     shared = sharable(catalog, held, live)
     verbs = {address: _act_on(catalog.collections[address], held, scope) for address in sorted(held.owned)}
-    deleted = {address for address, act in verbs.items() if act is not None and act.method is Method.DELETE}
+    partial = {address: act for address, act in verbs.items() if act is not None and act.what == "fields"}
+    whole = _followed(catalog, held, {address: act for address, act in verbs.items() if act is not None and act.what != "fields"})
+    deleted = {address for address, act in whole.items() if act.method is Method.DELETE}
     before = _precedence(catalog, held, deleted)
     broken = _breaks(held, deleted, before, live)
     level = levels(deleted, _without(before, broken, held, deleted))
     acts = [_unlink(edge, catalog) for edge in _to_unlink(catalog, held, deleted, broken)]
-    acts += [act for address in sorted(shared & set(verbs)) if verbs[address] for act in _parts(catalog.collections[address], held, live)]
-    acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in verbs.items() if act is not None]
+    acts += [act for address in sorted(shared & set(whole)) for act in _parts(catalog.collections[address], held, live)]
+    acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
+    acts += partial.values()
+    verbs |= dict(whole)
     untouched = {address: "nobody owns it" for address in catalog.collections if address not in held.owned}
     untouched |= {address: "nothing in it is in the request's scope" for address, act in verbs.items() if act is None}
     ordered = tuple(sorted(acts, key=lambda act: (act.rank, act.name)))
@@ -176,11 +181,33 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
         if not matched:
             return None
         if not _whole_record(note, held, matched):
-            return Act(f"erase:{note.address}", 0, "erase", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only")
+            return Act(
+                f"fields:{note.address}", 0, "fields", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only"
+            )
+    return _whole(note, why)
+
+
+def _whole(note: CollectionNote, why: str) -> Act:
     method = Method(note.verb.value)
     fields = personal_fields(note) if method is Method.REDACT else ()
     repoint = note.repoint if method is Method.DECORRELATE else {}
     return Act(f"erase:{note.address}", 0, "erase", note.address, method, fields, repoint, reason=why)
+
+
+def _followed(catalog: Catalog, held: Ownership, whole: dict[str, Act]) -> dict[str, Act]:
+    """With a record go those that belong to it or were made from it, whatever category a request named."""
+    todo = [address for address, act in whole.items() if act.method is Method.DELETE]
+    while todo:
+        source = todo.pop()
+        made = {note.address for note in catalog.collections.values() if source in note.derived_from}
+        for address in sorted(({edge.owned for edge in held.out_of(source)} | made) & held.owned - set(whole)):
+            note = catalog.collections[address]
+            if note.verb is Verb.KEEP:
+                continue
+            whole[address] = _whole(note, f"{_why(note, held)}; it goes with {source}")
+            if whole[address].method is Method.DELETE:
+                todo.append(address)
+    return dict(sorted(whole.items()))
 
 
 def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str]) -> bool:

@@ -149,9 +149,9 @@ def _composite(catalog: Catalog, held: Ownership, live: Mapping[str, Shape]) -> 
 
 def _cyclic(held: Ownership, plan: Plan) -> Iterable[Problem]:
     for group in unbroken(held, plan):
-        names = " → ".join([*sorted(group), sorted(group)[0]])
+        names = " → ".join([*sorted(group), min(group)])
         fix = "allow null in one of the columns, or make a collection `verb: redact`"
-        yield _problem(sorted(group)[0], None, f"stands in a cycle of constraints that can't be null: {names}", fix)
+        yield _problem(min(group), None, f"stands in a cycle of constraints that can't be null: {names}", fix)
 
 
 def _unindexed(live: Mapping[str, Shape], plan: Plan) -> Iterable[Problem]:

@@ -1,0 +1,157 @@
+"""Who a batch of requests is for: every person meant, and every identifier that their own records give.
+
+A subject is written ``KIND:KEY`` or ``KIND:IDENTITY=VALUE``. A household stands for itself and all its members. Found set-wise: one query
+per own-record collection and identity, whatever the number of requests. A person whose own record is already gone is still found by the
+collections that name them directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from expunge.errors import InvalidRequest
+from expunge.policy.catalog import Catalog
+from expunge.policy.ownership import Ownership, Root
+from expunge.stores.base import Store
+from expunge.terms import Identifier, Selector, Value, text_of
+
+UUID_LENGTH, UUID_DASHES = 36, 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SubjectRef:
+    """How a requester names a person: a kind, one identity type, its exact text."""
+
+    kind: str
+    identity: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Kind only."""
+        return f"SubjectRef({self.kind!r})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Person:
+    """One person (or household) to be erased. ``ordinal`` is the request's place in the batch; the first identifier is the kind's key."""
+
+    kind: str
+    key: str
+    ordinal: int
+    identifiers: tuple[Identifier, ...]
+
+    def __repr__(self) -> str:
+        """Kind only."""
+        return f"Person({self.kind!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Everybody meant by a batch. ``keys`` maps, per kind, the key's text to the ordinal of the request."""
+
+    people: tuple[Person, ...]
+    unknown: tuple[int, ...]
+
+    def keys(self, kind: str) -> dict[str, int]:
+        """The keys of one kind."""
+        return {key_text(one.key): one.ordinal for one in self.people if one.kind == kind}
+
+
+def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
+    """Read ``KIND:KEY`` or ``KIND:IDENTITY=VALUE``.
+
+    Raises:
+        InvalidRequest: unknown kind or form; the message names kinds, never the value.
+    """
+    kind_name, colon, rest = text.partition(":")
+    kinds = ", ".join(sorted(catalog.kinds))
+    if not colon or not rest:
+        raise InvalidRequest(f"a subject is written KIND:KEY or KIND:IDENTITY=VALUE; kinds are {kinds}")
+    if kind_name not in catalog.kinds:
+        raise InvalidRequest(f"the policy has no kind of subject {kind_name!r}; kinds are {kinds}")
+    kind = catalog.kinds[kind_name]
+    identity, equals, value = rest.partition("=")
+    if equals and identity in (kind.key, *kind.identities):
+        if not value:
+            raise InvalidRequest(f"the {identity} of a {kind_name} is empty")
+        return SubjectRef(kind_name, identity, value)
+    return SubjectRef(kind_name, kind.key, rest)
+
+
+def key_text(value: Value) -> str:
+    """The text by which values of owner fields are matched in memory; a UUID's upper-case form equals its lower-case one."""
+    text = text_of(value)
+    return text.lower() if len(text) == UUID_LENGTH and text.count("-") == UUID_DASHES else text
+
+
+def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs: Sequence[SubjectRef]) -> Resolved:
+    """Find every person meant by ``refs`` (in the batch's order) and the members of every household among them.
+
+    Raises:
+        StoreError: as the stores say; nothing is known then.
+    """
+    found: dict[tuple[str, str], Person] = {}
+    known: set[int] = set()
+    for kind, identity in sorted({(ref.kind, ref.identity) for ref in refs}):
+        wanted = {key_text(ref.value): place for place, ref in enumerate(refs) if (ref.kind, ref.identity) == (kind, identity)}
+        for root in _own_records(held, kind):
+            if set(wanted.values()) <= known:
+                break
+            by = _field_for(catalog, root, identity)
+            if by is not None:
+                people = list(_people(catalog, stores, root, by, wanted))
+                known |= {person.ordinal for person in people}
+                _take(found, people)
+    _add_members(catalog, held, stores, found)
+    unknown = tuple(place for place in range(len(refs)) if place not in known)
+    return Resolved(tuple(found[name] for name in sorted(found)), unknown)
+
+
+def _own_records(held: Ownership, kind: str) -> list[Root]:
+    """The collections that name a subject of ``kind``; those that define it first."""
+    return sorted((root for root in held.roots.values() if root.kind == kind), key=lambda root: (not root.defines, root.collection))
+
+
+def _field_for(catalog: Catalog, root: Root, identity: str) -> str | None:
+    if catalog.kinds[root.kind].key == identity:
+        return root.field
+    fields = catalog.collections[root.collection].fields.values()
+    return next((one.name for one in fields if one.identity == identity), None)
+
+
+def _people(catalog: Catalog, stores: Mapping[str, Store], root: Root, by: str, wanted: Mapping[str, int]) -> Iterable[Person]:
+    """The people whose record in ``root`` holds one of the wanted values in the field ``by``."""
+    kind = catalog.kinds[root.kind]
+    note = catalog.collections[root.collection]
+    further = {one.name: one.identity for one in note.fields.values() if one.identity in kind.identities}
+    carry = tuple(dict.fromkeys((root.field, by, *further)))
+    for batch in stores[note.store].locate(Selector(note.name, {by: frozenset(wanted)}), carry):
+        for place in range(len(batch.addresses)):
+            row = {name: batch.carried[name][place] for name in carry}
+            key, asked = row[root.field], row[by]
+            if key is None or asked is None or key_text(asked) not in wanted:
+                continue
+            extra = tuple(Identifier(str(further[name]), text_of(value)) for name in further if (value := row[name]) is not None)
+            yield Person(kind.name, text_of(key), wanted[key_text(asked)], (Identifier(kind.key, text_of(key)), *extra))
+
+
+def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> None:
+    for person in people:
+        name = (person.kind, key_text(person.key))
+        known = found.get(name)
+        if known is None:
+            found[name] = person
+        else:
+            merged = tuple(dict.fromkeys((*known.identifiers, *person.identifiers)))
+            found[name] = Person(known.kind, known.key, known.ordinal, merged)
+
+
+def _add_members(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], found: dict[tuple[str, str], Person]) -> None:
+    """Everybody whose own record says that they are a member of a household in the batch; they share its request."""
+    for kind in catalog.kinds.values():
+        groups = {key_text(one.key): one.ordinal for one in list(found.values()) if one.kind == kind.member_of}
+        if not groups:
+            continue
+        for link in held.memberships.get(kind.name, ()):
+            _take(found, list(_people(catalog, stores, held.roots[link.owned], link.owned_field, groups)))

@@ -1,0 +1,198 @@
+"""From what was found to what is to be done to which records: one target per act and way of finding.
+
+A target carries the addresses, the one selector by which they can be found again after the records that led to them are gone (also what
+verification uses), and how many fall to each request. Targets hold identifiers: they live in memory here and sealed in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from expunge.erase.extent import Extent
+from expunge.erase.plan import Act, Plan
+from expunge.erase.subjects import Resolved, key_text
+from expunge.erase.walk import Rows, Walked
+from expunge.policy.catalog import Catalog
+from expunge.policy.ownership import Edge, Ownership, Via
+from expunge.stores.base import Store
+from expunge.terms import Method, Selector, Value
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target:
+    """Records of one collection to which one act is done.
+
+    ``free``: whatever the selector finds later is meant too (late arrivals); otherwise only ``addresses`` are.
+    """
+
+    name: str
+    act: str
+    collection: str
+    method: Method
+    fields: tuple[str, ...]
+    repoint: Mapping[str, Value]
+    selector: Selector
+    addresses: tuple[str, ...]
+    counts: Mapping[int, int] = field(default_factory=dict[int, int])
+    free: bool = False
+    rank: int = 0
+
+    def __repr__(self) -> str:
+        """Names and counts only."""
+        return f"Target({self.name!r}, {len(self.addresses)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run has to do: targets in the plan's order, and per collection what is kept for each request."""
+
+    targets: tuple[Target, ...]
+    kept: Mapping[str, Mapping[int, int]]
+    undated: Mapping[str, int]
+
+
+def make_targets(
+    catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people: Resolved, walked: Walked, extent: Extent, plan: Plan
+) -> Work:
+    """Bind the plan's acts to the records found.
+
+    Raises:
+        StoreError: unlinking looks for records of others that point at what goes.
+    """
+    maker = _Maker(catalog, held, stores, people, walked, extent, plan)
+    targets: list[Target] = []
+    kept: dict[str, dict[int, int]] = {}
+    for act in plan.acts:
+        rows = walked.rows.get(act.collection)
+        if act.what == "unlink":
+            targets += maker.unlink(act)
+        elif rows is None:
+            continue
+        elif act.what == "part":
+            targets += maker.part(act, rows)
+        elif act.what == "keep":
+            kept[act.collection] = _counted(rows, extent.going.get(act.collection, ()))
+        else:
+            chosen = extent.fields if act.what == "fields" else extent.records
+            targets += maker.erase(act, rows, chosen.get(act.collection, frozenset()))
+    return Work(tuple(targets), kept, extent.undated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    catalog: Catalog
+    held: Ownership
+    stores: Mapping[str, Store]
+    people: Resolved
+    walked: Walked
+    extent: Extent
+    plan: Plan
+
+    def erase(self, act: Act, rows: Rows, chosen: frozenset[int]) -> Iterable[Target]:
+        """One target per way into the collection; a record falls to the first way that finds it."""
+        left = set(chosen)
+        narrow = not self.plan.scope.everything()
+        stay = frozenset(rows.addresses[place] for place in range(len(rows)) if place not in chosen) if narrow else frozenset()
+        present = frozenset(act.fields) if act.method is Method.REDACT else frozenset()
+        for number, (name, values) in enumerate(self._ways(act.collection, narrow=narrow)):
+            column = rows.column(name)
+            places = [place for place in sorted(left) if column[place] in values]
+            left -= set(places)
+            selector = Selector(self._inside(act.collection), {name: values}, present=present, minus=stay)
+            free = not narrow and act.collection not in self.plan.shared
+            yield self._target(act, f"{act.name}#{number}", selector, rows, places, free=free)
+
+    def part(self, act: Act, rows: Rows) -> Iterable[Target]:
+        """Records that stay, in the part that one leaving owner has in them."""
+        assert act.edge is not None
+        values = self._leaving(act.edge)
+        column = rows.column(act.edge.owned_field)
+        staying = self.extent.staying.get(act.collection, frozenset())
+        places = [place for place in sorted(staying) if column[place] in values]
+        selector = Selector(self._inside(act.collection), {act.edge.owned_field: values})
+        yield self._target(act, act.name, selector, rows, places, free=False)
+
+    def unlink(self, act: Act) -> Iterable[Target]:
+        """Whoever's records point at what goes; those that go anyway only where a cycle of constraints asks for it."""
+        edge = act.edge
+        assert edge is not None
+        via_to = edge.via is Via.TO
+        goal, goal_field = (edge.owned, edge.owned_field) if via_to else (edge.owner, edge.owner_field)
+        name = edge.owner_field if via_to else edge.owned_field
+        gone = self._values(goal, goal_field, self.extent.records.get(goal, frozenset()))
+        if not gone:
+            return
+        own = self.walked.rows.get(act.collection)
+        cyclic = edge.enforced and edge not in self.held.pointers
+        places = () if own is None or cyclic else self.extent.records.get(act.collection, frozenset())
+        minus = frozenset(own.addresses[place] for place in places) if own is not None else frozenset()
+        selector = Selector(self._inside(act.collection), {name: gone}, minus=minus)
+        store = self.stores[act.collection.split(".", 1)[0]]
+        addresses = tuple(address for batch in store.locate(selector) for address in batch.addresses)
+        yield Target(
+            act.name,
+            act.name,
+            act.collection,
+            act.method or Method.REDACT,
+            act.fields,
+            act.repoint,
+            selector,
+            addresses,
+            {},
+            free=True,
+            rank=act.rank,
+        )
+
+    def _target(self, act: Act, name: str, selector: Selector, rows: Rows, places: Sequence[int], *, free: bool) -> Target:
+        assert act.method is not None
+        addresses = tuple(rows.addresses[place] for place in places)
+        counts = _counted(rows, places)
+        return Target(
+            name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, free=free, rank=act.rank
+        )
+
+    def _inside(self, address: str) -> str:
+        return self.catalog.collections[address].name
+
+    def _ways(self, address: str, *, narrow: bool) -> Iterable[tuple[str, frozenset[Value]]]:
+        """(field, values) for each way into a collection. A narrow request looks among all that the walk found, minus what stays."""
+        root = self.held.roots.get(address)
+        rows = self.walked.rows[address]
+        if root is not None:
+            keys = self.people.keys(root.kind)
+            held = frozenset(value for value in rows.column(root.field) if value is not None and key_text(value) in keys)
+            yield root.field, held | frozenset(keys)
+        for edge in self.held.into(address):
+            if narrow:
+                owners = self.walked.rows[edge.owner]
+                yield edge.owned_field, self._both(edge, self._values(edge.owner, edge.owner_field, range(len(owners))))
+            else:
+                yield edge.owned_field, self._both(edge, self._leaving(edge))
+
+    def _leaving(self, edge: Edge) -> frozenset[Value]:
+        """The values of an edge that stand for leaving owners only. Of what many can own, those of the records that go."""
+        if edge.via is Via.FROM:
+            return self._both(edge, self._values(edge.owner, edge.owner_field, self.extent.going.get(edge.owner, frozenset())))
+        return self._values(edge.owned, edge.owned_field, self.extent.going.get(edge.owned, frozenset()))
+
+    def _both(self, edge: Edge, values: frozenset[Value]) -> frozenset[Value]:
+        """The values as the owner holds them and as the found records do, which may be of another type."""
+        texts = {key_text(value) for value in values}
+        return values | frozenset(
+            value for value in self.walked.rows[edge.owned].column(edge.owned_field) if value is not None and key_text(value) in texts
+        )
+
+    def _values(self, address: str, name: str, places: Iterable[int]) -> frozenset[Value]:
+        rows = self.walked.rows.get(address)
+        if rows is None:
+            return frozenset()
+        column = rows.column(name)
+        return frozenset(value for place in places if (value := column[place]) is not None)
+
+
+def _counted(rows: Rows, places: Iterable[int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for place in places:
+        counts[rows.ordinals[place]] = counts.get(rows.ordinals[place], 0) + 1
+    return counts
