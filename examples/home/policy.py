@@ -1,0 +1,40 @@
+"""Writes the policy beside the data, pointing at where the data was put."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from examples.home.where import Where
+
+HERE = Path(__file__).parent
+SQL = 'url: "${HOME_APP_URL:-sqlite:///data/app.db}"'
+MEDIA = 'url: "${HOME_MEDIA_URL:-data/media}", versions: folder'
+
+
+def write_policy(estate: Where) -> tuple[Path, dict[str, str]]:
+    """Copy ``expunge.yaml`` and its datasets into the estate's folder, its stores' places filled in.
+
+    Returns the policy's path and the environment that it needs: a URL with a password is never written into a file.
+    """
+    text = (HERE / "expunge.yaml").read_text("utf-8")
+    environment: dict[str, str] = {}
+    if estate.sql:
+        secret = make_url(estate.sql).password
+        environment |= {"HOME_APP_URL": estate.sql} if secret else {}
+        text = _replaced(text, SQL, 'url: "${HOME_APP_URL}"' if secret else f'url: "${{HOME_APP_URL:-{estate.sql}}}"')
+    if estate.media:
+        endpoint = f', endpoint_url: "{estate.endpoint}"' if estate.endpoint else ""
+        text = _replaced(text, MEDIA, f'url: "${{HOME_MEDIA_URL:-{estate.media}}}"{endpoint}')
+    policy = estate.directory / "expunge.yaml"
+    policy.write_text(text, "utf-8")
+    shutil.copytree(HERE / "datasets", estate.directory / "datasets")
+    return policy, environment
+
+
+def _replaced(text: str, was: str, now: str) -> str:
+    """Replace what is there exactly once; a policy edited past recognition fails here, not at the first erasure."""
+    assert text.count(was) == 1, was
+    return text.replace(was, now)
