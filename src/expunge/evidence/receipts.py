@@ -1,0 +1,156 @@
+"""Log entries and receipts: made here, and checked offline by a stranger with the receipt and a trust bundle, nothing else.
+
+An entry is canonical JSON ``{"signatures", "statement", "type"}``. A receipt is canonical JSON ``{"checkpoint", "entry", "index",
+"proof", "type"}``. Every byte of either is covered: by a signature, by the Merkle proof, or by there being only one way to write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from expunge.errors import BadProof
+from expunge.evidence.canonical import canonical, decode_base64, encode_base64, parse_object
+from expunge.evidence.checkpoints import Checkpoint, verify_checkpoint
+from expunge.evidence.merkle import HASH_BYTES, leaf_hash, verify_inclusion
+from expunge.evidence.notes import VerifyKey
+from expunge.evidence.reading import LogReader
+from expunge.evidence.signing import Signer
+from expunge.evidence.trust import Trust
+from expunge.terms import Json
+
+KINDS = frozenset({"receipt/1", "run/1"})
+"""The statements that are known: one request's receipt, and one run's."""
+
+_RECEIPT = "inclusion/1"
+_ENTRY_FIELDS = {"type", "statement", "signatures"}
+_RECEIPT_FIELDS = {"type", "entry", "index", "proof", "checkpoint"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A log entry whose two signatures have been verified."""
+
+    kind: str
+    statement: Mapping[str, Json]
+    executor: str
+    verifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a receipt proves: this statement, signed by both roles, is entry ``index`` of the log that the log's key signed.
+
+    ``logged_at`` (UTC) is the checkpoint's signed time, ``size`` its tree size, ``witnesses`` the names of those who cosigned it.
+    ``executor`` and ``verifier`` are the names of the bundle's keys.
+    """
+
+    kind: str
+    statement: Mapping[str, Json]
+    index: int
+    size: int
+    logged_at: datetime
+    log: str
+    executor: str
+    verifier: str
+    witnesses: tuple[str, ...]
+
+
+def make_entry(kind: str, statement: Mapping[str, Json], executor: Signer, verifier: Signer) -> bytes:
+    """A signed entry for the log. The statement holds no personal data; numbers are integers below 2**53.
+
+    Raises:
+        BadProof: the kind is unknown, or the statement has no canonical form.
+    """
+    _check_kind(kind)
+    signatures: Json = {
+        "executor": encode_base64(executor.sign(_message("executor", kind, statement))),
+        "verifier": encode_base64(verifier.sign(_message("verifier", kind, statement))),
+    }
+    return canonical({"type": kind, "statement": statement, "signatures": signatures})
+
+
+def read_entry(raw: bytes, trust: Trust) -> Entry:
+    """Read an entry and verify both signatures by the bundle's keys.
+
+    Raises:
+        BadProof: not exactly an entry, of an unknown kind, or a signature does not verify.
+    """
+    entry = parse_object(raw)
+    kind, statement, signatures = entry.get("type"), entry.get("statement"), entry.get("signatures")
+    if entry.keys() != _ENTRY_FIELDS or not isinstance(statement, dict) or not isinstance(signatures, dict):
+        raise BadProof("not a log entry")
+    if signatures.keys() != {"executor", "verifier"}:
+        raise BadProof("an entry is signed by executor and verifier, and by nobody else")
+    known = _check_kind(kind)
+    roles: dict[str, VerifyKey] = {"executor": trust.executor, "verifier": trust.verifier}
+    for role, key in roles.items():
+        key.check(_message(role, known, statement), decode_base64(signatures[role]))
+    return Entry(known, statement, trust.executor.name, trust.verifier.name)
+
+
+def assemble(entry: bytes, index: int, log: LogReader) -> bytes:
+    """The receipt of the entry at ``index`` under the log's newest checkpoint.
+
+    Raises:
+        BadProof: the log holds something else there, or is not what it signed.
+    """
+    head = log.checkpoint()
+    proof = log.proof(index, head.size)
+    verify_inclusion(leaf_hash(entry), index, head.size, proof, head.root)
+    return canonical(
+        {
+            "type": _RECEIPT,
+            "entry": parse_object(entry),
+            "index": index,
+            "proof": [encode_base64(one) for one in proof],
+            "checkpoint": head.note,
+        }
+    )
+
+
+def verify_receipt(receipt: bytes, trust: bytes) -> Verified:
+    """Check a receipt against a trust bundle, offline: both signatures, the leaf, the path, the signed head.
+
+    Raises:
+        BadProof: anything at all is not as it was issued; one byte is enough.
+    """
+    bundle = Trust.from_json(trust)
+    parts = parse_object(receipt)
+    if parts.keys() != _RECEIPT_FIELDS or parts["type"] != _RECEIPT:
+        raise BadProof("not a receipt of this version")
+    raw = canonical(parts["entry"])
+    entry = read_entry(raw, bundle)
+    head = _verify_head(parts["checkpoint"], bundle)
+    index = parts["index"]
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise BadProof("a receipt's index is a whole number")
+    verify_inclusion(leaf_hash(raw), index, head.size, _read_proof(parts["proof"]), head.root)
+    return Verified(entry.kind, entry.statement, index, head.size, head.at, head.origin, entry.executor, entry.verifier, head.witnesses)
+
+
+def _verify_head(checkpoint: Json, bundle: Trust) -> Checkpoint:
+    if not isinstance(checkpoint, str):
+        raise BadProof("a receipt's checkpoint is a text")
+    return verify_checkpoint(checkpoint, bundle.log, bundle.witnesses, strict=True)
+
+
+def _read_proof(proof: Json) -> list[bytes]:
+    if not isinstance(proof, list):
+        raise BadProof("a receipt's proof is a list of hashes")
+    hashes = [decode_base64(one) for one in proof]
+    if any(len(one) != HASH_BYTES for one in hashes):
+        raise BadProof("a receipt's proof is a list of hashes")
+    return hashes
+
+
+def _check_kind(kind: Json) -> str:
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise BadProof(f"the kind of statement is not one of {', '.join(sorted(KINDS))}")
+    return kind
+
+
+def _message(role: str, kind: str, statement: Mapping[str, Json]) -> bytes:
+    """What a role signs: its own name is inside, so that one role's signature never passes for the other's."""
+    return f"expunge entry, signed as {role}\n".encode() + canonical({"type": kind, "statement": statement})
