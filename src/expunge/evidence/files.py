@@ -56,6 +56,20 @@ def create_once(path: Path, content: bytes) -> bytes:
         return path.read_bytes()
 
 
+def append_durably(path: Path, end: int, content: bytes) -> None:
+    """Put ``content`` at byte ``end`` of an existing file, cutting off whatever a crash left there, and make it durable.
+
+    Raises:
+        Full, EvidenceError: as ``write_durably``; the file ends at ``end`` or holds a part of ``content``.
+    """
+    with translated(), path.open("r+b") as out:
+        out.truncate(end)
+        out.seek(end)
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the advisory lock on ``path`` against every other process (and thread) until the end of the block."""
