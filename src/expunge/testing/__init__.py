@@ -10,5 +10,8 @@ import pytest
 
 # Before these are imported, so that a failing law shows the values that differ.
 pytest.register_assert_rewrite(
-    *(f"expunge.testing.{name}" for name in ("conformance", "harness", "laws_erase", "laws_faults", "laws_find", "laws_history"))
+    *(
+        f"expunge.testing.{name}"
+        for name in ("conformance", "harness", "laws_erase", "laws_faults", "laws_find", "laws_history", "population")
+    )
 )
