@@ -5,7 +5,7 @@ the same value. A *root* is a collection whose records name their subject themse
 its target goes, it is nulled. Owners of a record = its root's subject, and the owners of every record that an edge leads to.
 
 Rules, in order: a record is erased when it has an owner and all its owners are being erased; it stays, and the leaving person's part of it
-is redacted, while another living person owns it too. One plain reference to an owned collection implies ownership. Two candidates are an
+is redacted, while another living person owns it too. A person's own record is that person's alone. One plain reference to an owned collection implies ownership. Two candidates are an
 error that names both; ``owned_by`` chooses one, or several (shared), or none (``[]``). A record with a subject's own key is a root: its
 other references are pointers, except the one that says of which household it is a member.
 
@@ -120,11 +120,11 @@ def ownership(catalog: Catalog, shapes: Mapping[str, Sequence[Shape]]) -> Owners
     edges = list(_identity_edges(catalog, roots))
     for address, note in catalog.collections.items():
         edges += _edges_into(note, references[address], roots, owned, _claimed(address, references, owned), problems)
-    edges += _owning_edges(references, owned)
+    edges += _owning_edges(references, owned, roots)
     if problems:
         raise AmbiguousOwnership("\n".join(str(problem) for problem in problems))
     taken = {(edge.owned, edge.owned_field, edge.owner) for edge in (*edges, *members)}
-    pointers = _pointers(references, owned, taken, live)
+    pointers = _pointers(references, owned, taken, roots, live)
     return Ownership(
         roots=roots,
         memberships=memberships,
@@ -274,13 +274,14 @@ def _declared_edges(
     return edges
 
 
-def _owning_edges(references: Mapping[str, tuple[Reference, ...]], owned: set[str]) -> list[Edge]:
+def _owning_edges(references: Mapping[str, tuple[Reference, ...]], owned: set[str], roots: Mapping[str, Root]) -> list[Edge]:
+    """What says that it owns what it points at. A person's own record is nobody else's."""
     return [
         Edge(one.to, one.to_field, address, one.field, Via.TO)
         for address, held in references.items()
         if address in owned
         for one in held
-        if one.direction == "to"
+        if one.direction == "to" and not (one.to in roots and roots[one.to].defines)
     ]
 
 
@@ -309,12 +310,17 @@ def _known_by(catalog: Catalog, roots: Mapping[str, Root]) -> dict[str, tuple[tu
 
 
 def _pointers(
-    references: Mapping[str, tuple[Reference, ...]], owned: set[str], taken: set[tuple[str, str, str]], live: Mapping[str, Shape]
+    references: Mapping[str, tuple[Reference, ...]],
+    owned: set[str],
+    taken: set[tuple[str, str, str]],
+    roots: Mapping[str, Root],
+    live: Mapping[str, Shape],
 ) -> tuple[Edge, ...]:
     found = []
     for address, held in references.items():
         for one in held:
-            if one.direction == "to" or one.to not in owned or (address, one.field, one.to) in taken:
+            owning = one.direction == "to" and address in owned and not (one.to in roots and roots[one.to].defines)
+            if owning or one.to not in owned or (address, one.field, one.to) in taken:
                 continue
             found.append(Edge(address, one.field, one.to, one.to_field))
     return tuple(sorted(_marked(found, live)))
