@@ -4,7 +4,8 @@ The same policy, shapes and scope give the same bytes. A plan names collections 
 ``subjects`` and ``walk``, and one plan serves one request or 100,000. ``trouble`` looks at it before anything is written.
 
 An act is one of
-- *unlink*: null a reference to a record that will go, where the record that holds it stays or stands in a cycle with it;
+- *unlink*: null a reference to a record that will go, where the record that holds it stays;
+- *break*: null a constraint in a cycle of records that will go, so that an order exists;
 - *part*: in a record that another living person also owns, redact what is the leaving person's;
 - *erase*: delete, redact or decorrelate the records whose owners all leave;
 - *fields*: null only the fields that a request for a data category names;
@@ -114,7 +115,8 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     before = _precedence(catalog, held, deleted)
     broken = _breaks(held, deleted, before, live)
     level = levels(deleted, _without(before, broken, held, deleted))
-    acts = [_unlink(edge, catalog) for edge in _to_unlink(catalog, held, deleted, broken)]
+    acts = [_unlink(edge, catalog, "unlink") for edge in _to_unlink(catalog, held, deleted, broken)]
+    acts += [_unlink(edge, catalog, "break") for edge in sorted(broken)]
     acts += [act for address in sorted(shared & set(whole)) for act in _parts(catalog.collections[address], held, live)]
     acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
     acts += partial.values()
@@ -293,7 +295,7 @@ def _without(before: set[tuple[str, str]], broken: frozenset[Edge], held: Owners
 def unbroken(held: Ownership, plan: Plan) -> list[frozenset[str]]:
     """Cycles of constraints that nothing can null: the stores would refuse them."""
     deleted = {act.collection for act in plan.acts if act.method is Method.DELETE}
-    nulled = {act.edge for act in plan.acts if act.what == "unlink"}
+    nulled = {act.edge for act in plan.acts if act.what == "break"}
     pairs = {
         (holder(edge), target(edge))
         for edge in _every(held)
@@ -303,30 +305,33 @@ def unbroken(held: Ownership, plan: Plan) -> list[frozenset[str]]:
 
 
 def _to_unlink(catalog: Catalog, held: Ownership, deleted: set[str], broken: frozenset[Edge]) -> list[Edge]:
-    """Pointers at what goes, constraints of records that stay, and the broken links of cycles.
+    """References at what goes whose holder can stay: pointers, what an unowned record owns, constraints of records that are not deleted.
 
     An object's key can't be nulled and holds no constraint.
     """
-    pointing = {edge for edge in held.pointers if edge.owner in deleted and "objects" not in catalog.collections[edge.owned].layout}
+    pointing = {edge for edge in held.pointers if target(edge) in deleted}
+    pointing |= {edge for edge in held.edges if edge.via is Via.TO and target(edge) in deleted}
     left = {edge for edge in _every(held) if edge.enforced and target(edge) in deleted and holder(edge) not in deleted}
-    repointed = {edge for edge in left if catalog.collections[holder(edge)].verb is Verb.DECORRELATE}
-    return sorted(pointing | broken | (left - repointed))
+    left = {edge for edge in left if catalog.collections[holder(edge)].verb is not Verb.DECORRELATE}
+    return sorted(edge for edge in (pointing | left) - broken if "objects" not in catalog.collections[holder(edge)].layout)
 
 
-def _unlink(edge: Edge, catalog: Catalog) -> Act:
+def _unlink(edge: Edge, catalog: Catalog, what: str) -> Act:
     note = catalog.collections[holder(edge)]
     name = held_field(edge)
     repoint = {name: note.repoint[name]} if name in note.repoint else {}
     method = Method.DECORRELATE if repoint else Method.REDACT
     reason = f"{name} points at {target(edge)}, whose record goes"
     fields = () if repoint else (name,)
-    return Act(f"unlink:{note.address}.{name}", 0, "unlink", note.address, method, fields, repoint, edge, reason)
+    return Act(f"{what}:{note.address}.{name}", 0, what, note.address, method, fields, repoint, edge, reason)
 
 
 def _parts(note: CollectionNote, held: Ownership, live: Mapping[str, Shape]) -> Iterable[Act]:
     """Per owner field: null it (or re-point it to the pseudo-person), and null what is declared to be that owner's part."""
     shape = live.get(note.address)
-    owner_fields = [(edge.owned_field, edge) for edge in held.into(note.address) if edge.via is Via.FROM]
+    root = held.roots.get(note.address)
+    owner_fields: list[tuple[str, Edge | None]] = [(root.field, None)] if root is not None and not root.defines else []
+    owner_fields += [(edge.owned_field, edge) for edge in held.into(note.address) if edge.via is Via.FROM]
     for name, edge in owner_fields:
         parts = tuple(one.name for one in note.fields.values() if one.part_of == name)
         reason = f"another living person owns it too; {name} and what is part of it goes"

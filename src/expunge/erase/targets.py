@@ -65,7 +65,7 @@ def make_targets(
     kept: dict[str, dict[int, int]] = {}
     for act in plan.acts:
         rows = walked.rows.get(act.collection)
-        if act.what == "unlink":
+        if act.what in ("unlink", "break"):
             targets += maker.unlink(act)
         elif rows is None:
             continue
@@ -105,12 +105,14 @@ class _Maker:
 
     def part(self, act: Act, rows: Rows) -> Iterable[Target]:
         """Records that stay, in the part that one leaving owner has in them."""
-        assert act.edge is not None
-        values = self._leaving(act.edge)
-        column = rows.column(act.edge.owned_field)
+        if act.edge is not None:
+            name, values = act.edge.owned_field, self._leaving(act.edge)
+        else:
+            name, values = next(iter(self._ways(act.collection, narrow=False)))
+        column = rows.column(name)
         staying = self.extent.staying.get(act.collection, frozenset())
         places = [place for place in sorted(staying) if column[place] in values]
-        selector = Selector(self._inside(act.collection), {act.edge.owned_field: values})
+        selector = Selector(self._inside(act.collection), {name: values})
         yield self._target(act, act.name, selector, rows, places, free=False)
 
     def unlink(self, act: Act) -> Iterable[Target]:
@@ -124,8 +126,8 @@ class _Maker:
         if not gone:
             return
         own = self.walked.rows.get(act.collection)
-        cyclic = edge.enforced and edge not in self.held.pointers
-        places = () if own is None or cyclic else self.extent.records.get(act.collection, frozenset())
+        goes = act.what == "unlink" and any(other.method is Method.DELETE for other in self.plan.acts_on(act.collection))
+        places = self.extent.records.get(act.collection, frozenset()) if goes else ()
         minus = frozenset(own.addresses[place] for place in places) if own is not None else frozenset()
         selector = Selector(self._inside(act.collection), {name: gone}, minus=minus)
         store = self.stores[act.collection.split(".", 1)[0]]

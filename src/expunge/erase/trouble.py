@@ -113,7 +113,7 @@ def _unredactable(act: Act, note: CollectionNote, shape: Shape) -> Iterable[Prob
 
 def _unrepointable(act: Act, note: CollectionNote, shape: Shape) -> Iterable[Problem]:
     if not act.repoint:
-        name = held_field(act.edge) if act.edge else ", ".join(note.owned_by or ())
+        name = held_field(act.edge) if act.edge else act.name.rpartition(".")[2]
         message = f"can't be null and must be re-pointed ({act.reason})"
         fix = f"declare `repoint: {{{name}: …}}` with a pseudo-person's value, or allow null"
         yield _problem(f"{act.collection}.{name}", note, message, fix)
