@@ -25,7 +25,7 @@ POINT_TYPES = pa.schema(
     ]
 )
 ROLLUP_TYPES = pa.schema(
-    [("who", pa.string()), ("kid", pa.int64()), ("geohash", pa.string()), ("week", pa.string()), ("visits", pa.int64())]
+    [("who", pa.string()), ("kid", pa.int64()), ("geohash", pa.string()), ("week", pa.timestamp("us", "UTC")), ("visits", pa.int64())]
 )
 
 _MOST = 250_000

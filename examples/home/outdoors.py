@@ -7,7 +7,7 @@ other names, made weekly by another team.
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from examples.home.families import DOORBELL, Batch, Blob, Family
@@ -43,7 +43,7 @@ def journeys(batch: Batch, home: Family, amounts: Amounts, recordings: Recording
     north, east = home.dice.random() * 1.5, home.dice.random() * 1.5
     for child, adult in home.members():
         track = recordings.tracks[int(home.dice.random() * len(recordings.tracks))]
-        cells: dict[tuple[str, str], int] = {}
+        cells: dict[tuple[str, datetime], int] = {}
         for nth in range(amounts.points_per_person):
             if nth % _STAY == 0:
                 at, step = home.ago(90, 1), int(home.dice.random() * len(track))
@@ -70,5 +70,5 @@ def geohash(lat: float, lon: float, length: int = 6) -> str:
     return "".join(_BASE32[woven >> shift & 31] for shift in range(bits - 5, -1, -5))
 
 
-def _monday(moment: datetime) -> str:
-    return date.fromordinal(moment.toordinal() - moment.weekday()).isoformat()
+def _monday(moment: datetime) -> datetime:
+    return datetime.fromordinal(moment.toordinal() - moment.weekday()).replace(tzinfo=UTC)

@@ -67,7 +67,7 @@ def _to(name: str, target: str, *, nullable: bool = False, index: bool = True) -
 
 
 def _families(metadata: MetaData) -> None:
-    Table("households", metadata, _key(), Column("name", Text, nullable=False), Column("created_at", _TIME, nullable=False))
+    Table("households", metadata, _key(), Column("name", Text), Column("created_at", _TIME, nullable=False))
     Table(
         "addresses",
         metadata,
@@ -83,8 +83,8 @@ def _families(metadata: MetaData) -> None:
         _key(),
         _to("household_id", "households"),
         _to("address_id", "addresses", nullable=True),
-        Column("name", Text, nullable=False),
-        Column("email", String(254), nullable=False, unique=True),
+        Column("name", Text),
+        Column("email", String(254), unique=True),
         Column("phone", String(20)),
         Column("created_at", _TIME, nullable=False),
     )
@@ -95,7 +95,7 @@ def _families(metadata: MetaData) -> None:
         _to("household_id", "households"),
         # A child's profile outlives an adult's account, so the pointer at the guardian can be emptied.
         _to("guardian_id", "people", nullable=True),
-        Column("nickname", Text, nullable=False),
+        Column("nickname", Text),
         Column("birth_year", Integer),
         Column("created_at", _TIME, nullable=False),
         Column("last_used_at", _TIME),
@@ -138,7 +138,8 @@ def _voice(metadata: MetaData, dialect: str) -> None:
         "transcripts",
         metadata,
         _key(),
-        Column("clip_id", String(36), ForeignKey("clips.id"), nullable=False, index=True),
+        # Empty where a transcript stays for somebody else after the clip is gone.
+        Column("clip_id", String(36), ForeignKey("clips.id"), index=True),
         Column("text", Text, nullable=False),
         Column("confidence", Float, nullable=False),
         Column("created_at", _TIME, nullable=False),
@@ -151,9 +152,9 @@ def _voice(metadata: MetaData, dialect: str) -> None:
         "intents",
         metadata,
         _key(),
-        _to("transcript_id", "transcripts"),
-        Column("intent", String(40), nullable=False),
-        Column("slots", JSON, nullable=False),
+        _to("transcript_id", "transcripts", nullable=True),
+        Column("intent", String(40)),
+        Column("slots", JSON),
     )
 
 
