@@ -1,7 +1,8 @@
 """What the journal takes and gives: frozen values, no SQL, no I/O.
 
-Times are aware and in UTC. Nothing here may hold a person's identifier in plain, except ``Request.scope``'s items and ``Request.sealed_ref``
-(sealed at rest, destroyed when the run closes). Steps' payloads, notes, results and error messages hold names and counts only.
+Times are aware and in UTC. Nothing here may hold a person's identifier, except ``Request.scope``'s items (sealed at rest, destroyed when
+the run closes) and ``Request.sealed_ref`` (sealed by the caller). Steps' payloads, notes, results and error messages hold names and counts
+only.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ class RunStatus(StrEnum):
     CLOSING = "closing"
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
+
+
+WORKABLE_RUNS = (RunStatus.RUNNING, RunStatus.PENDING, RunStatus.INCOMPLETE)
+"""Runs whose steps are handed out when due."""
+
+ENDED_RUNS = (RunStatus.CLOSING, RunStatus.CLOSED, RunStatus.WITHDRAWN)
+"""Runs to which nothing is added any more."""
 
 
 class StepStatus(StrEnum):

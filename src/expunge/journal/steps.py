@@ -1,0 +1,257 @@
+"""Steps: durable execution as rows. A step is handed to one worker at a time, under a lease and a fence.
+
+- A worker that dies says nothing; its lease runs out and any live worker takes the step over, with the next fence.
+- A worker that was only slow finds its fence outdated: all its writes name step, fence and owner in the same UPDATE (``LeaseLost``).
+- What a step does outside is repeated after a crash, so it must be idempotent; the journal can't fence the outside.
+- A step is a kind's name and JSON. A newer program continues an older one's run as long as it still knows the kind.
+
+**Clocks.** Waits and leases are times of the caller's clock. Put forward, it ends leases early: harmless, the fence decides. Put back, it
+would make them last for as long as it was put back; so each is written down with the time it was set at (``since``), and one that was set
+in the future (by more than ``SKEW``) is void. Timers (``wait_until``) name a date and keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select, update
+
+from expunge.errors import InvalidRequest, LeaseLost
+from expunge.journal.desk import Desk
+from expunge.journal.overlaps import must_wait
+from expunge.journal.records import ENDED_RUNS, WORKABLE_RUNS, Lease, NewStep, RunStatus, StepRow, StepStatus
+from expunge.journal.runs import TURN, locked_run
+from expunge.journal.schema import Instant, runs, steps
+from expunge.terms import Json
+
+SKEW = timedelta(minutes=1)
+"""How far apart the workers' clocks may be; NTP keeps them within milliseconds, so a minute means that one was set by hand."""
+
+LEASE = timedelta(seconds=30)
+"""A dead worker's step is taken over after at most this long; a live one renews it at every progress or heartbeat."""
+
+_free = {"owner": None, "since": None, "until": None, "timer": False}
+
+
+class Steps(Desk):
+    """The plan as rows."""
+
+    def add_steps(self, run_id: str, new: Sequence[NewStep]) -> None:
+        """Add these steps; those whose name the run already has stay as they are, so adding them again changes nothing.
+
+        Raises:
+            InvalidRequest: the run has ended.
+            UnknownRequest: there is no such run.
+        """
+        fixed = {"run_id": run_id, "status": StepStatus.WAITING, "attempts": 0, "done": 0, "note": None, "result": None, "fence": 0}
+        rows = [{**fixed, **_free, **_columns(step)} for step in new]
+        with self._database.writing() as connection:
+            row = locked_run(connection, run_id)
+            if row.status in ENDED_RUNS:
+                msg = f"the run is {row.status}; nothing can be added"
+                raise InvalidRequest(msg, where=run_id)
+            if row.status == RunStatus.DONE and new:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING))
+            self._database.insert_new(connection, steps, rows)
+
+    def claim(self, worker: str, run_id: str | None = None, lease: timedelta = LEASE) -> Lease | None:
+        """Take the next step that is due, of ``run_id`` or of the run that has waited longest; ``None`` if there is none now.
+
+        A step is handed out when all of its run's lower ranks are done, it is waiting or its lease has run out, and its run is approved
+        and need not wait for another.
+        """
+        now = self._clock.now()
+        with self._database.writing() as connection:
+            query = _claimable(run_id).where(_due(now)).order_by(runs.c.served, runs.c.turn, steps.c.rank, steps.c.id).limit(1)
+            found = connection.execute(query.with_for_update(of=steps, skip_locked=True)).first()
+            if found is None or not _serve(connection, found.run_id):
+                return None
+            taken = {"owner": worker, "since": now, "until": now + lease, "timer": False, "status": StepStatus.LEASED}
+            taken |= {"fence": steps.c.fence + 1, "attempts": steps.c.attempts + 1}
+            row = connection.execute(update(steps).where(steps.c.id == found.id).values(**taken).returning(steps)).one()
+        return _lease(row, found.number, lease)
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        """Renew the lease for its length from now.
+
+        Raises:
+            LeaseLost: another worker has the step now.
+        """
+        return self._write(lease)
+
+    def progress(self, lease: Lease, done: int, note: Json = None) -> Lease:
+        """Journal how much is done and a note for whoever continues, and renew the lease.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        return replace(self._write(lease, done=done, note=note), done=done, note=note)
+
+    def finish(self, lease: Lease, result: Json = None) -> None:
+        """Journal that the step is done.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        done = {"status": StepStatus.DONE, "result": result, "finished_at": self._clock.now(), "error_code": None, "error_message": None}
+        self._write(lease, **_free, **done)
+
+    def retry(self, lease: Lease, error_code: str, wait: timedelta, message: str = "") -> None:
+        """Put the step back for ``wait``; ``message`` says what happened, without identifiers.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        now = self._clock.now()
+        waiting = {"status": StepStatus.WAITING, "owner": None, "since": now, "until": now + wait, "timer": False}
+        self._write(lease, **waiting, error_code=error_code, error_message=message)
+
+    def wait_until(self, lease: Lease, when: datetime, note: Json = None) -> None:
+        """Put the step back until ``when`` (aware): a durable timer. Its attempts are counted anew.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        waiting = {"status": StepStatus.WAITING, "owner": None, "since": self._clock.now(), "until": when, "timer": True}
+        self._write(lease, **waiting, attempts=0, note=note)
+
+    def give_up(self, lease: Lease, error_code: str, message: str = "") -> None:
+        """Stop trying until an operator reopens the step; a run that was running becomes incomplete.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        with self._database.writing() as connection:
+            given = {**_free, "status": StepStatus.GIVEN_UP, "error_code": error_code, "error_message": message}
+            _fenced(connection, lease, given)
+            where = (runs.c.id == lease.run_id) & (runs.c.status == RunStatus.RUNNING)
+            connection.execute(update(runs).where(where).values(status=RunStatus.INCOMPLETE))
+
+    def reopen(self, run_id: str, step_names: Collection[str]) -> int:
+        """Put given-up steps back, their attempts forgotten, and the run behind those that are running; how many were put back.
+
+        Raises:
+            InvalidRequest: the run has ended.
+            UnknownRequest: there is no such run.
+        """
+        with self._database.writing() as connection:
+            row = locked_run(connection, run_id)
+            if row.status in ENDED_RUNS:
+                msg = f"the run is {row.status}"
+                raise InvalidRequest(msg, where=run_id)
+            where = (steps.c.run_id == run_id) & steps.c.name.in_(step_names) & (steps.c.status == StepStatus.GIVEN_UP)
+            count = connection.execute(update(steps).where(where).values(**_free, status=StepStatus.WAITING, attempts=0)).rowcount
+            if count and row.status in WORKABLE_RUNS:
+                turn = self._database.allocate(connection, TURN, 1)[0]
+                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING, turn=turn))
+        return count
+
+    def steps(self, run_id: str) -> list[StepRow]:
+        """The run's steps as they stand, by rank and in the order they were added."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(steps).where(steps.c.run_id == run_id).order_by(steps.c.rank, steps.c.id))
+            return [_step(row) for row in rows]
+
+    def next_due(self, run_id: str | None = None) -> datetime | None:
+        """When ``claim`` may next have something: now, if it has; ``None`` if only an operator or another run can change that."""
+        now = self._clock.now()
+        when = case((_due(now), None), else_=steps.c.until)
+        query = _claimable(run_id).with_only_columns(func.count(), func.count(when), func.min(when, type_=Instant))
+        with self._database.reading() as connection:
+            every, later, first = connection.execute(query).one()
+        if not every:
+            return None
+        return now if later < every else first
+
+    def _write(self, lease: Lease, **values: object) -> Lease:
+        renewed = {"since": self._clock.now(), "until": self._clock.now() + lease.length}
+        with self._database.writing() as connection:
+            _fenced(connection, lease, {**renewed, **values})
+        return replace(lease, until=renewed["until"])
+
+
+def hold_fence(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Renew the lease inside the caller's transaction, so that what else it writes is fenced too.
+
+    Raises:
+        LeaseLost: another worker has the step now.
+    """
+    _fenced(connection, lease, {"since": now, "until": now + lease.length})
+
+
+def _fenced(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
+    mine = (steps.c.id == lease.step) & (steps.c.fence == lease.fence) & (steps.c.owner == lease.owner)
+    if connection.execute(update(steps).where(mine, steps.c.status == StepStatus.LEASED).values(**values)).rowcount != 1:
+        msg = f"step {lease.name} is no longer in this worker's hands"
+        raise LeaseLost(msg, where=lease.run_id)
+
+
+def _claimable(run_id: str | None) -> Select[Any]:
+    """Steps that could be handed out, but for the time."""
+    lower = steps.alias("lower")
+    earlier = exists().where(lower.c.run_id == steps.c.run_id, lower.c.status != StepStatus.DONE, lower.c.rank < steps.c.rank)
+    query = select(steps.c.id, steps.c.run_id, runs.c.number).join(runs, runs.c.id == steps.c.run_id)
+    query = query.where(runs.c.status.in_(WORKABLE_RUNS), steps.c.status.in_((StepStatus.WAITING, StepStatus.LEASED)))
+    query = query.where(~earlier.correlate(steps), ~must_wait())
+    return query if run_id is None else query.where(runs.c.id == run_id)
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return or_(steps.c.until.is_(None), steps.c.until <= now, and_(steps.c.timer.is_(False), steps.c.since > now + SKEW))
+
+
+def _serve(connection: Connection, run_id: str) -> bool:
+    """Put the run at the end of the queue; ``False`` if it ended while its step was being looked for."""
+    last = select(func.max(runs.c.served)).scalar_subquery()
+    where = (runs.c.id == run_id) & runs.c.status.in_(WORKABLE_RUNS)
+    return connection.execute(update(runs).where(where).values(served=last + 1)).rowcount == 1
+
+
+def _columns(step: NewStep) -> dict[str, object]:
+    named = {"rank": step.rank, "name": step.name, "kind": step.kind, "payload": step.payload}
+    return {**named, "store": step.store, "collection": step.collection}
+
+
+def _lease(row: Row[Any], run_number: int, length: timedelta) -> Lease:
+    return Lease(
+        step=row.id,
+        run_id=row.run_id,
+        run_number=run_number,
+        rank=row.rank,
+        name=row.name,
+        kind=row.kind,
+        store=row.store,
+        collection=row.collection,
+        payload=row.payload,
+        done=row.done,
+        note=row.note,
+        attempt=row.attempts,
+        fence=row.fence,
+        owner=row.owner,
+        length=length,
+        until=row.until,
+    )
+
+
+def _step(row: Row[Any]) -> StepRow:
+    return StepRow(
+        name=row.name,
+        rank=row.rank,
+        kind=row.kind,
+        store=row.store,
+        collection=row.collection,
+        payload=row.payload,
+        status=StepStatus(row.status),
+        attempts=row.attempts,
+        done=row.done,
+        note=row.note,
+        result=row.result,
+        due=row.until,
+        owner=row.owner,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        finished_at=row.finished_at,
+    )
