@@ -74,7 +74,8 @@ class CollectionNote:
     person owns it. ``redact``: the fields that a redact nulls (``None``: those with a category under ``user``). ``repoint``: per owner
     field the pseudo-person's value, for ``decorrelate`` and for shared records whose owner field can't be null. ``captured_at``: a field
     of this collection, or ``store.collection.field`` of one that it references, or ``never`` (undated). ``derived_from``: collections that
-    it was made from (``store.collection``). ``layout``: what the store itself needs (``objects``, ``path``, …).
+    it was made from (``store.collection``). ``layout``: what the store itself needs (``objects``, ``path``, …). ``dataset`` is the
+    fides_key by which references name it.
     """
 
     store: str
@@ -89,6 +90,7 @@ class CollectionNote:
     derived_from: tuple[str, ...] = ()
     layout: Mapping[str, object] = field(default_factory=dict[str, object])
     mark: Mark | None = None
+    dataset: str = ""
 
     @property
     def address(self) -> str:

@@ -46,6 +46,7 @@ def _collection(file: DatasetFile, path: PathTo, read: AnnotatedCollection, inhe
         derived_from=tuple(ours.derived_from or ()),
         layout=_layout(ours),
         mark=file.document.mark((*path, "name")),
+        dataset=file.key(path[:-2]),
     )
 
 

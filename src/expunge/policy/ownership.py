@@ -4,10 +4,11 @@ Nouns. An *edge* joins two collections by equal values: a record of ``owned`` be
 the same value. A *root* is a collection whose records name their subject themselves. A *pointer* is a reference that owns nothing: when
 its target goes, it is nulled. Owners of a record = its root's subject, and the owners of every record that an edge leads to.
 
-Rules, in order: a record is erased when it has an owner and all its owners are being erased; it stays, and the leaving person's part of it
-is redacted, while another living person owns it too. A person's own record is that person's alone. One plain reference to an owned collection implies ownership. Two candidates are an
-error that names both; ``owned_by`` chooses one, or several (shared), or none (``[]``). A record with a subject's own key is a root: its
-other references are pointers, except the one that says of which household it is a member.
+Rules, in order: a record is erased when it has an owner and all its owners are being erased; it stays, and the leaving person's part of
+it is redacted, while another living person owns it too. A person's own record is that person's alone. One plain reference to an owned
+collection implies ownership. Two candidates are an error that names both; ``owned_by`` chooses one, or several (shared), or none
+(``[]``). A record with a subject's own key is a root: its other references are pointers, except the one that says of which household it
+is a member.
 
 Failure cases: two candidates, a reference that no field can carry, a member without a household, personal data that no path leads to.
 (K9db: Albab et al., OSDI 2023, for the idea of annotating foreign keys with ownership.)
