@@ -11,7 +11,7 @@ from expunge.errors import UnknownRequest
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk, fresh_id
 from expunge.journal.records import Hold
-from expunge.journal.schema import holds
+from expunge.journal.schema import holds, run_subjects
 
 
 class Holds(Desk):
@@ -55,6 +55,13 @@ class Holds(Desk):
                 where = holds.c.subject.in_(chunk) & holds.c.lifted_at.is_(None) & (holds.c.until.is_(None) | (holds.c.until > when))
                 found.update(connection.scalars(select(holds.c.subject).where(where)))
         return found
+
+    def held_in(self, run_id: str) -> bool:
+        """Whether anybody whose records this run touches is under a hold now: one query, asked between batches."""
+        standing = holds.c.lifted_at.is_(None) & (holds.c.until.is_(None) | (holds.c.until > self._clock.now()))
+        query = select(holds.c.id).join(run_subjects, run_subjects.c.subject == holds.c.subject)
+        with self._database.reading() as connection:
+            return connection.execute(query.where(run_subjects.c.run_id == run_id, standing).limit(1)).first() is not None
 
     def holds(self, subject: int) -> list[Hold]:
         """All holds that were ever placed on ``subject``, oldest first."""
