@@ -19,7 +19,7 @@ def troubles(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Sh
     """Every problem of this plan on these stores, errors first, in stable order."""
     live = {f"{store}.{shape.name}": shape for store, found in shapes.items() for shape in found}
     found = [
-        *_drifted(catalog, live),
+        *_drifted(catalog, live, set(shapes)),
         *_unlisted(catalog, held, shapes, plan),
         *_pathless(catalog, held),
         *_incomparable(held, live),
@@ -36,8 +36,10 @@ def _problem(address: str, note: CollectionNote | None, message: str, fix: str, 
     return Problem(CODE, address, message, fix, note.mark if note else None, severity)
 
 
-def _drifted(catalog: Catalog, live: Mapping[str, Shape]) -> Iterable[Problem]:
+def _drifted(catalog: Catalog, live: Mapping[str, Shape], reached: set[str]) -> Iterable[Problem]:
     for address, note in catalog.collections.items():
+        if note.store not in reached:
+            continue
         shape = live.get(address)
         if shape is None:
             yield _problem(

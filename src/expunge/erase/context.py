@@ -1,0 +1,107 @@
+"""What a run stands on: the rooms below, handed in by ``app``, and how to ask the stores what they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from expunge.erase.extent import extent
+from expunge.erase.plan import Plan, make_plan
+from expunge.erase.sharing import outside
+from expunge.erase.subjects import Resolved
+from expunge.erase.targets import Work, make_targets
+from expunge.erase.trouble import troubles
+from expunge.erase.walk import walk
+from expunge.errors import PlanTrouble, Unavailable
+from expunge.evidence.log import Log
+from expunge.evidence.signing import Signer
+from expunge.evidence.tombstones import Register
+from expunge.journal import Journal
+from expunge.policy.catalog import Problem
+from expunge.policy.model import Policy
+from expunge.policy.ownership import Ownership, ownership
+from expunge.ports import Clock, Sealer
+from expunge.stores.base import Store
+from expunge.terms import Scope, Shape
+
+
+class Keys(Sealer, Protocol):
+    """The keys room as a run needs it."""
+
+    def hide(self, space: str, numbers: Sequence[int]) -> None:
+        """Make keys unreadable without destroying them."""
+        ...
+
+    def close_epoch(self) -> datetime:
+        """Make every destruction until now final; when (UTC)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything that a run asks. ``stores`` opens a store when it is first asked for; ``receipts`` is a folder."""
+
+    policy: Policy
+    stores: Mapping[str, Store]
+    journal: Journal
+    keys: Keys
+    log: Log
+    register: Register
+    executor: Signer
+    verifier: Signer
+    clock: Clock
+    receipts: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the stores say of themselves now, and what follows for one scope. ``unreached`` stores have no shapes here."""
+
+    shapes: Mapping[str, tuple[Shape, ...]]
+    held: Ownership
+    plan: Plan
+    warnings: tuple[Problem, ...]
+    unreached: tuple[str, ...] = ()
+
+
+def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
+    """Ask every listed store what it is, decide ownership, plan, and look for trouble.
+
+    With ``tolerate`` a store that can't be reached now is named in ``unreached``; its part of the plan is checked when it is back.
+
+    Raises:
+        AmbiguousOwnership, PlanTrouble: with every problem and its mend; nothing has been written.
+        StoreError: as the stores say.
+    """
+    shapes: dict[str, tuple[Shape, ...]] = {}
+    unreached: list[str] = []
+    for name in rooms.policy.catalog.stores:
+        try:
+            shapes[name] = rooms.stores[name].describe()
+        except Unavailable:
+            if not tolerate:
+                raise
+            unreached.append(name)
+    held = ownership(rooms.policy.catalog, shapes)
+    plan = make_plan(rooms.policy.catalog, held, shapes, scope, rooms.policy.digest)
+    found = troubles(rooms.policy.catalog, held, shapes, plan)
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        raise PlanTrouble("\n".join(str(problem) for problem in errors))
+    return Sight(shapes, held, plan, found, tuple(unreached))
+
+
+def search(rooms: Rooms, sight: Sight, people: Resolved) -> Work:
+    """Find every record that the plan is about. Reads only.
+
+    Raises:
+        StoreError: as the stores say; a part that could not be read is never taken for an empty one.
+    """
+    catalog = rooms.policy.catalog
+    walked = walk(catalog, sight.held, rooms.stores, people)
+    outsiders = outside(catalog, sight.held, rooms.stores, people, walked, sight.plan.shared)
+    reach = extent(catalog, sight.held, walked, outsiders, sight.plan)
+    return make_targets(catalog, sight.held, rooms.stores, people, walked, reach, sight.plan)

@@ -1,0 +1,110 @@
+"""The end of a run: receipts that a stranger can check, and, when nothing is pending any more, the end of what the run itself held.
+
+Appending to the log can't be undone and must not happen twice: before it, the journal learns how long the log is; after a crash the log
+is read from there, and entries of this run that are already in it are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from expunge.erase.context import Rooms
+from expunge.erase.intake import scope_of
+from expunge.erase.stages import REQUESTS, WaitUntil
+from expunge.erase.statement import latest_pending, request_statement, run_statement
+from expunge.evidence.canonical import canonical
+from expunge.evidence.files import write_durably
+from expunge.evidence.receipts import assemble, make_entry
+from expunge.journal.records import Lease, ReceiptNote, Request, RequestStatus
+from expunge.terms import Json
+
+RUN_KIND, REQUEST_KIND = "run/1", "receipt/1"
+
+
+def receipt(rooms: Rooms, lease: Lease) -> Json:
+    """Sign and log the run's statement and one for each request, write the receipts, and tell the journal where they lie."""
+    requests = rooms.journal.requests(run_id=lease.run_id)
+    steps = rooms.journal.steps(lease.run_id)
+    start = _log_start(rooms, lease)
+    known = _already_logged(rooms, lease.run_id, start)
+    if known:
+        index, whole = known
+    else:
+        controller = rooms.policy.controller.name
+        run = rooms.journal.run(lease.run_id)
+        whole = run_statement(rooms.policy.catalog, controller, run, requests, scope_of(requests[0]), steps, rooms.clock.now())
+        index = rooms.log.append([make_entry(RUN_KIND, whole, rooms.executor, rooms.verifier)])[0]
+    logged = _requests_logged(rooms, index)
+    missing = [request for request in requests if request.id not in logged]
+    entries = _request_entries(rooms, lease, missing, whole, index)
+    places = rooms.log.append(entries) if entries else ()
+    logged |= {request.id: place for request, place in zip(missing, places, strict=True)}
+    notes = [_write(rooms, None, f"{lease.run_id}.receipt.json", index)]
+    notes += [_write(rooms, request.id, f"{request.id}.receipt.json", logged[request.id]) for request in requests]
+    rooms.journal.keep_receipts(lease.run_id, notes)
+    rooms.journal.set_request_status([request.id for request in requests], RequestStatus.DONE)
+    pending = latest_pending(whole)
+    return {"log_index": index, "receipts": len(notes), "pending_until": pending.isoformat() if pending else None}
+
+
+def close(rooms: Rooms, lease: Lease) -> Json:
+    """Wait for what only ends with time; then the run's own targets may go (the runner closes the run)."""
+    steps = {step.name: step for step in rooms.journal.steps(lease.run_id)}
+    result = steps["receipt"].result
+    pending = result.get("pending_until") if isinstance(result, Mapping) else None
+    now = rooms.clock.now()
+    if isinstance(pending, str):
+        left = datetime.fromisoformat(pending) - now
+        if left.total_seconds() > 0:
+            raise WaitUntil(left, f"pending until {pending}")
+    return {"at": now.isoformat()}
+
+
+def _log_start(rooms: Rooms, lease: Lease) -> int:
+    """How long the log was before this step first touched it, journalled before it does."""
+    if isinstance(lease.note, Mapping) and isinstance(lease.note.get("log"), int):
+        return int(str(lease.note["log"]))
+    size = rooms.log.checkpoint().size
+    rooms.journal.progress(lease, 0, {"log": size})
+    return size
+
+
+def _already_logged(rooms: Rooms, run_id: str, start: int) -> tuple[int, Mapping[str, Json]] | None:
+    for index, raw in enumerate(rooms.log.entries(start), start):
+        entry = json.loads(raw)
+        if entry.get("type") == RUN_KIND and entry["statement"].get("run") == run_id:
+            return index, entry["statement"]
+    return None
+
+
+def _requests_logged(rooms: Rooms, index: int) -> dict[str, int]:
+    """The places of receipts that follow this run's statement and name it."""
+    found: dict[str, int] = {}
+    for place, raw in enumerate(rooms.log.entries(index + 1), index + 1):
+        entry = json.loads(raw)
+        if entry.get("type") == REQUEST_KIND and entry["statement"]["run"]["log_index"] == index:
+            found[str(entry["statement"]["request"]["id"])] = place
+    return found
+
+
+def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], whole: Mapping[str, Json], index: int) -> list[bytes]:
+    counts = {str(row["id"]): row for row in map(json.loads, rooms.journal.targets(lease.run_id, REQUESTS))}
+    located = next(step.result for step in rooms.journal.steps(lease.run_id) if step.name == "locate")
+    acts = located.get("acts") if isinstance(located, Mapping) else None
+    assert isinstance(acts, Mapping)
+    digest = hashlib.sha256(canonical(whole)).hexdigest()
+    return [
+        make_entry(REQUEST_KIND, request_statement(whole, request, counts[request.id], index, digest, acts), rooms.executor, rooms.verifier)
+        for request in requests
+    ]
+
+
+def _write(rooms: Rooms, request_id: str | None, name: str, index: int) -> ReceiptNote:
+    path = rooms.receipts / name
+    raw = assemble(rooms.log.entry(index), index, rooms.log)
+    write_durably({path: raw})
+    return ReceiptNote(request_id, str(Path(path)), hashlib.sha256(raw).hexdigest(), index)

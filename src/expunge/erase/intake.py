@@ -1,0 +1,259 @@
+"""From a requester's words to a run that waits to be worked on: steps 1 to 4 of the life of an erasure.
+
+Order matters: people are found, the request is filed, tombstones are laid and keys hidden (from here gate and broker refuse), and only
+then is the run started. Stopped anywhere in between, ``adopt`` starts the run of requests that were filed and have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import rfc8785
+
+from expunge.erase.context import Rooms, Sight, look, search
+from expunge.erase.plan import scope_json
+from expunge.erase.subjects import Person, Resolved, SubjectRef, resolve
+from expunge.erase.targets import Work
+from expunge.errors import InvalidRequest, UnknownSubject
+from expunge.evidence.stones import Stone
+from expunge.journal.records import Filing, NewStep, Request, RequestStatus, Run
+from expunge.terms import Identifier, Json, Scope, Span
+
+ITEM = "item"
+"""The identifier type of a single record in the tombstone register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A dry run: what would be done, to how many records of which collection. Nothing was written."""
+
+    sight: Sight
+    work: Work
+    people: int
+    unknown: tuple[int, ...]
+    needs_approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of a batch: its requests in order (``None``: nobody found), the run if there is one, and outcomes by place."""
+
+    requests: tuple[Request | None, ...]
+    run: Run | None
+    outcomes: Mapping[int, str]
+    unreached: tuple[str, ...] = ()
+
+
+def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
+    """The dry run.
+
+    Raises:
+        UnknownSubject: nobody of the batch is known.
+        PolicyError, StoreError: as ``look``.
+    """
+    sight = look(rooms, scope)
+    people = _found(rooms, sight, refs)
+    if len(people.unknown) == len(refs):
+        raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
+    work = search(rooms, sight, people)
+    return Preview(sight, work, len(people.people), people.unknown, _too_large(rooms, sight, people))
+
+
+def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, requester: str, authority: str, started_by: str) -> Started:
+    """File one erasure request per subject and start one run for all that are new.
+
+    Outcomes are ``already-erased``, ``duplicate``, ``held``, ``unknown``; a place without one is in the run.
+
+    Raises:
+        UnknownSubject: nobody of the batch is known, and nobody was erased before.
+        InvalidRequest: nothing asked, or one reference means several people.
+        PolicyError, StoreError: as ``look``; nothing was filed.
+    """
+    if not refs:
+        raise InvalidRequest("no subject is named")
+    sight = look(rooms, scope, tolerate=True)
+    people = _found(rooms, sight, refs)
+    outcomes = _nobody(rooms, refs, people)
+    if len(outcomes) == len(refs):
+        if "already-erased" not in outcomes.values():
+            raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
+        return Started((None,) * len(refs), None, outcomes)
+    numbers = _register(rooms, people)
+    filed = _file(rooms, refs, people, numbers, scope, requester, authority)
+    outcomes |= {place: "duplicate" for place, request in filed.items() if request.duplicate}
+    outcomes |= _held(rooms, people, numbers, {place: request for place, request in filed.items() if place not in outcomes})
+    fresh = [request for place, request in filed.items() if place not in outcomes]
+    requests = tuple(filed.get(place) for place in range(len(refs)))
+    if not fresh:
+        return Started(requests, None, outcomes, sight.unreached)
+    run = _start(rooms, fresh, sight, started_by, too_large=_too_large(rooms, sight, people))
+    return Started(requests, run, outcomes, sight.unreached)
+
+
+def adopt(rooms: Rooms, started_by: str) -> list[Run]:
+    """Start runs for requests that were filed and have none: after a crash between the two, or when a hold has ended."""
+    waiting = [*rooms.journal.requests(status=RequestStatus.RECEIVED), *rooms.journal.requests(status=RequestStatus.HELD)]
+    groups: dict[bytes, list[Request]] = {}
+    for request in waiting:
+        people = people_of([request])
+        if request.kind == "erase" and request.run_id is None and not rooms.journal.held(numbers_of([request])) and people.people:
+            groups.setdefault(rfc8785.dumps(scope_json(scope_of(request))), []).append(request)
+    runs = []
+    for group in groups.values():
+        sight = look(rooms, scope_of(group[0]), tolerate=True)
+        runs.append(_start(rooms, group, sight, started_by, too_large=_too_large(rooms, sight, people_of(group))))
+    return runs
+
+
+def scope_of(request: Request) -> Scope:
+    """The scope of a filed request."""
+    held = request.scope
+    assert isinstance(held, Mapping)
+    captured = held.get("captured")
+    span = None
+    if isinstance(captured, Sequence):
+        start, end = (datetime.fromisoformat(str(edge)) if edge is not None else None for edge in captured)
+        span = Span(start, end)
+    sealed = held.get("items")
+    items = sealed.get("records", ()) if isinstance(sealed, Mapping) else ()
+    return Scope(_texts(held.get("categories")), span, _texts(items))
+
+
+def people_of(requests: Sequence[Request]) -> Resolved:
+    """The people of filed requests, as they were found when these were filed; ordinals are places in ``requests``."""
+    found = []
+    for ordinal, request in enumerate(requests):
+        for one in _sealed_people(request):
+            identifiers = tuple(Identifier(str(type_), str(value)) for type_, value in one["identifiers"])  # type: ignore[misc, union-attr]  # our own JSON
+            found.append(Person(str(one["kind"]), identifiers[0].value, ordinal, identifiers))
+    return Resolved(tuple(found), ())
+
+
+def numbers_of(requests: Iterable[Request]) -> list[int]:
+    """The registry numbers of everybody whom these requests are for."""
+    return sorted({int(str(one["number"])) for request in requests for one in _sealed_people(request)})
+
+
+def _sealed_people(request: Request) -> list[Mapping[str, Json]]:
+    sealed = request.scope.get("items") if isinstance(request.scope, Mapping) else None
+    people = sealed.get("people") if isinstance(sealed, Mapping) else None
+    return [one for one in people if isinstance(one, Mapping)] if isinstance(people, Sequence) else []
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _found(rooms: Rooms, sight: Sight, refs: Sequence[SubjectRef]) -> Resolved:
+    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
+    for place, ref in enumerate(refs):
+        same = [one for one in people.people if one.ordinal == place and one.kind == ref.kind]
+        if ref.identity != rooms.policy.catalog.kinds[ref.kind].key and len(same) > 1:
+            key = rooms.policy.catalog.kinds[ref.kind].key
+            raise InvalidRequest(f"more than one {ref.kind} is known by that {ref.identity}; name the {key}")
+    return people
+
+
+def _nobody(rooms: Rooms, refs: Sequence[SubjectRef], people: Resolved) -> dict[int, str]:
+    """What is said of those whom no store knows: erased before, or unknown."""
+    asked = {place: Identifier(refs[place].identity, refs[place].value) for place in people.unknown}
+    erased = rooms.register.match(asked.values()) if asked else {}
+    return {place: "already-erased" if one in erased else "unknown" for place, one in asked.items()}
+
+
+def _register(rooms: Rooms, people: Resolved) -> dict[tuple[str, str], int]:
+    """Dense numbers and keys for everybody in the batch, set-wise per kind."""
+    numbers: dict[tuple[str, str], int] = {}
+    for kind in sorted({one.kind for one in people.people}):
+        held = [one for one in people.people if one.kind == kind]
+        for person, number in zip(held, rooms.journal.register(kind, [one.identifiers for one in held]), strict=True):
+            numbers[kind, person.key] = number
+    rooms.keys.make("subject", sorted(numbers.values()))
+    return numbers
+
+
+def _file(
+    rooms: Rooms,
+    refs: Sequence[SubjectRef],
+    people: Resolved,
+    numbers: Mapping[tuple[str, str], int],
+    scope: Scope,
+    requester: str,
+    authority: str,
+) -> dict[int, Request]:
+    plain = scope_json(scope)
+    by_place: dict[int, list[Person]] = {}
+    for person in people.people:
+        by_place.setdefault(person.ordinal, []).append(person)
+    filings: dict[int, Filing] = {}
+    for place, held in by_place.items():
+        main = next(one for one in held if one.kind == refs[place].kind)
+        packed: list[Json] = [
+            {"kind": one.kind, "number": numbers[one.kind, one.key], "identifiers": [[held.type, held.value] for held in one.identifiers]}
+            for one in held
+        ]
+        sealed: dict[str, Json] = {"people": packed, "records": list(scope.items)}
+        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, {**plain, "items": sealed}, requester, authority)
+    return dict(zip(filings, rooms.journal.file(list(filings.values())), strict=True))
+
+
+def _held(rooms: Rooms, people: Resolved, numbers: Mapping[tuple[str, str], int], filed: Mapping[int, Request]) -> dict[int, str]:
+    """Requests for somebody who is under a hold wait; the others go on."""
+    held = rooms.journal.held(set(numbers.values()))
+    places = {one.ordinal for one in people.people if numbers[one.kind, one.key] in held} & set(filed)
+    if places:
+        rooms.journal.set_request_status([filed[place].id for place in places], RequestStatus.HELD)
+    return dict.fromkeys(places, "held")
+
+
+def _start(rooms: Rooms, requests: Sequence[Request], sight: Sight, started_by: str, *, too_large: bool) -> Run:
+    """Lay tombstones and hide keys, then start the run with its first step."""
+    numbers = numbers_of(requests)
+    rooms.register.lay(stone for request in requests for stone in _stones(rooms, request))
+    if sight.plan.scope.everything():
+        rooms.keys.hide("subject", numbers)
+    run = rooms.journal.start_run(
+        [request.id for request in requests],
+        sight.plan.as_json(),
+        plan_digest=batch_digest(sight.plan.digest, requests),
+        policy_digest=rooms.policy.digest,
+        needs_approval=too_large,
+        started_by=started_by,
+        touches=numbers,
+    )
+    rooms.journal.add_steps(run.id, [NewStep(0, "locate", "locate", payload={"plan": sight.plan.digest})])
+    return run
+
+
+def _stones(rooms: Rooms, request: Request) -> Iterable[Stone]:
+    scope = scope_of(request)
+    before = scope.captured.end if scope.captured is not None else None
+    now = rooms.clock.now()
+    identifiers = [held for person in people_of([request]).people for held in person.identifiers]
+    named = [Identifier(ITEM, item) for item in scope.items] or identifiers
+    return [Stone(one, scope.categories, before, request.id, now) for one in named]
+
+
+def batch_digest(plan_digest: str, requests: Iterable[Request]) -> str:
+    """What a second person approves: this plan for these requests. SHA-256, hex."""
+    bound = {"plan": plan_digest, "requests": sorted(request.id for request in requests)}
+    return hashlib.sha256(rfc8785.dumps(bound)).hexdigest()
+
+
+def _too_large(rooms: Rooms, sight: Sight, people: Resolved) -> bool:
+    """Above the larger of a number of subjects and a share of a store's, per kind of subject (DESIGN.md, "Durable, and large")."""
+    radius = rooms.policy.blast_radius
+    for kind in rooms.policy.catalog.kinds:
+        wanted = len(people.keys(kind))
+        known = 0
+        for address, root in sight.held.roots.items():
+            store, name = address.split(".", 1)
+            if root.kind == kind and root.defines:
+                known += sum(shape.about or 0 for shape in sight.shapes.get(store, ()) if shape.name == name)
+        if wanted > max(Decimal(radius.subjects), radius.share * known):
+            return True
+    return False

@@ -1,0 +1,292 @@
+"""The stages of a run, one function each: what a worker does with a step of that kind. All may be repeated from any point.
+
+``locate`` seals everything to be done in the journal and adds the later steps; ``before`` counts by the verifier's path; ``erase`` works
+through one target; ``keys`` destroys; ``reclaim`` removes history; ``after`` verifies, and mops up what came late. ``receipt`` and
+``close`` are in ``ending``. A stage returns what the receipt needs: names and counts, never an identifier.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+
+from expunge.erase.codec import pack, unpack
+from expunge.erase.context import Rooms, look, search
+from expunge.erase.intake import batch_digest, numbers_of, people_of, scope_of
+from expunge.erase.plan import Plan
+from expunge.erase.targets import Target, Work
+from expunge.errors import ApprovalNeeded, Conflict, ResidueLeft
+from expunge.evidence.commitments import commitment
+from expunge.journal.records import Lease, NewStep, Request
+from expunge.stores.base import Store
+from expunge.terms import Json, Residue, Step
+
+RANK_BEFORE, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_RECEIPT, RANK_CLOSE = (
+    10,
+    100,
+    100_000,
+    110_000,
+    120_000,
+    130_000,
+    140_000,
+)
+"""Ranks leave room for as many erasing levels as there are collections."""
+
+REQUESTS = "requests"
+"""The sealed page with what the receipts of single requests need."""
+
+MOPS = 3
+"""How often late arrivals are looked for again; tombstones refuse new ones, so a third round means that a door is open."""
+
+HELD_WAIT = timedelta(hours=1)
+"""How long a run waits when one of its people is put under a hold, before it looks again."""
+
+
+class WaitUntil(Exception):
+    """The step can only go on after ``wait``; the runner makes it a durable timer."""
+
+    def __init__(self, wait: timedelta, why: str) -> None:
+        """``why`` is shown in the run's status."""
+        super().__init__(why)
+        self.wait = wait
+        self.why = why
+
+
+def locate(rooms: Rooms, lease: Lease) -> Json:
+    """Find every record, seal targets and requests' counts, and add the steps that follow."""
+    requests = rooms.journal.requests(run_id=lease.run_id)
+    sight = look(rooms, scope_of(requests[0]))
+    _same_as_approved(rooms, lease, requests, sight.plan)
+    work = search(rooms, sight, people_of(requests))
+    for target in work.targets:
+        rooms.journal.put_targets(lease, target.name, pack(target))
+    rooms.journal.put_targets(lease, REQUESTS, _request_pages(rooms, requests, work))
+    rooms.journal.add_steps(lease.run_id, _steps(work, everything=sight.plan.scope.everything()))
+    return {
+        "plan": sight.plan.digest,
+        "at": rooms.clock.now().isoformat(),
+        "located": _by_collection(work),
+        "kept": {address: sum(counts.values()) for address, counts in work.kept.items()},
+        "undated": dict(work.undated),
+        "untouched": dict(sight.plan.untouched),
+        "warnings": [str(problem) for problem in sight.warnings],
+        "acts": {act.name: {"collection": act.collection, "what": act.what, "reason": act.reason} for act in sight.plan.acts},
+    }
+
+
+def before(rooms: Rooms, lease: Lease) -> Json:
+    """Count what matches by the verifier's path. Where the walk found records and the verifier sees none, one of the two is blind."""
+    seen: dict[str, Json] = {}
+    for target in _targets(rooms, lease):
+        found = _store(rooms, lease).verify(target.selector) if _worth_verifying(target) else Residue(0, 0)
+        rooms.journal.heartbeat(lease)
+        if target.addresses and not found.live:
+            raise Conflict("records were located that the independent count does not see", where=f"{lease.store}.{lease.collection}")
+        seen[target.name] = {"scanned": found.scanned, "live": found.live, "located": len(target.addresses), "history": found.history}
+    return {"targets": seen}
+
+
+def erase(rooms: Rooms, lease: Lease) -> Json:
+    """Work through one target from where the journal says it was left, journalling after each durable batch."""
+    target = _target(rooms, lease.run_id, str(_payload(lease)["target"]))
+    _work_through(rooms, lease, target, target.addresses, lease.done)
+    return {"erased": len(target.addresses), "at": rooms.clock.now().isoformat()}
+
+
+def keys(rooms: Rooms, lease: Lease) -> Json:
+    """Destroy the keys of everybody in the run, and close the epoch, which makes it final."""
+    numbers = numbers_of(rooms.journal.requests(run_id=lease.run_id))
+    rooms.keys.destroy("subject", numbers)
+    destroyed = rooms.clock.now()
+    closed = rooms.keys.close_epoch()
+    return {"subjects": len(numbers), "destroyed_at": destroyed.isoformat(), "epoch_closed_at": closed.isoformat()}
+
+
+def reclaim(rooms: Rooms, lease: Lease) -> Json:
+    """Remove the history that one store keeps of the collections in which something was erased.
+
+    Objects have a history each, so every target is asked for; elsewhere it is the collection's.
+    """
+    done: dict[str, Json] = {}
+    store = _store(rooms, lease)
+    for target in _targets(rooms, lease):
+        each = "objects" in rooms.policy.catalog.collections[target.collection].layout
+        if target.addresses and (each or target.collection not in done):
+            outcome = store.reclaim(target.selector)
+            rooms.journal.heartbeat(lease)
+            done[target.collection] = {"how": outcome.how, "note": outcome.note}
+    return {"collections": done}
+
+
+def after(rooms: Rooms, lease: Lease) -> Json:
+    """Verify one collection. What came late is located, sealed, erased and reclaimed again, a bounded number of times.
+
+    Raises:
+        ResidueLeft: something is still there; never a false "done".
+    """
+    seen: dict[str, Json] = {}
+    left = mopped = 0
+    for target in _targets(rooms, lease):
+        found, late = _clean(rooms, lease, target)
+        mopped += late
+        left += found.live
+        clears = found.clears_at.isoformat() if found.clears_at else None
+        seen[target.name] = {
+            "scanned": found.scanned,
+            "live": found.live,
+            "history": found.history,
+            "clears_at": clears,
+            "note": found.note,
+        }
+    if left:
+        raise ResidueLeft(f"{left} records still match after {MOPS} rounds", where=f"{lease.store}.{lease.collection}")
+    return {"targets": seen, "late": mopped, "at": rooms.clock.now().isoformat()}
+
+
+def _clean(rooms: Rooms, lease: Lease, target: Target) -> tuple[Residue, int]:
+    """The last verification of one target, and how many late records were erased on the way."""
+    store = _store(rooms, lease)
+    late = 0
+    if not _worth_verifying(target):
+        return Residue(0, 0, note="nothing could match"), 0
+    for round_ in range(MOPS + 1):
+        found = store.verify(target.selector)
+        rooms.journal.heartbeat(lease)
+        if not found.live or round_ == MOPS:
+            break
+        again = _find_again(rooms, lease, target)
+        if not again.addresses:
+            break
+        rooms.journal.put_targets(lease, f"{target.name}!late{round_}", pack(again))
+        _work_through(rooms, lease, again, again.addresses, 0, journalled=False)
+        store.reclaim(target.selector)
+        late += len(again.addresses)
+    return found, late
+
+
+def _find_again(rooms: Rooms, lease: Lease, target: Target) -> Target:
+    """What the target's selector finds now: everything where whatever comes late is meant too, otherwise only what was located."""
+    found = [address for batch in _store(rooms, lease).locate(target.selector) for address in batch.addresses]
+    meant = found if target.free else [address for address in found if address in set(target.addresses)]
+    return Target(
+        target.name,
+        target.act,
+        target.collection,
+        target.method,
+        target.fields,
+        target.repoint,
+        target.selector,
+        tuple(meant),
+        free=target.free,
+    )
+
+
+def _work_through(rooms: Rooms, lease: Lease, target: Target, addresses: tuple[str, ...], done: int, *, journalled: bool = True) -> None:
+    """Erase batch by batch. Between batches: the journal learns how far we are, and a new hold stops us."""
+    step = Step(target.selector.collection, target.method, target.selector, addresses[done:], target.fields, target.repoint)
+    _stop_if_held(rooms, lease)
+    for count in rooms.stores[target.collection.split(".", 1)[0]].erase(step) if step.addresses else ():
+        done += count
+        if journalled:
+            rooms.journal.progress(lease, done)
+        if done < len(addresses):
+            _stop_if_held(rooms, lease)
+
+
+def _stop_if_held(rooms: Rooms, lease: Lease) -> None:
+    if rooms.journal.held_in(lease.run_id):
+        raise WaitUntil(HELD_WAIT, "one of the people in this run is under a hold")
+
+
+def _same_as_approved(rooms: Rooms, lease: Lease, requests: Iterable[Request], plan: Plan) -> None:
+    run = rooms.journal.run(lease.run_id)
+    if run.needs_approval and batch_digest(plan.digest, requests) != run.plan_digest:
+        raise ApprovalNeeded("the stores or the policy changed after the dry run was approved; file the requests again", where=run.id)
+
+
+def _request_pages(rooms: Rooms, requests: list[Request], work: Work) -> Iterator[bytes]:
+    """Per request what its receipt needs: its commitment (the salt dies with the key), and its own counts per target."""
+    salts = rooms.keys.salts("subject", [request.subject for request in requests])
+    mains = {one.ordinal: one for one in reversed(people_of(requests).people)}
+    for ordinal, request in enumerate(requests):
+        person = next((one for one in people_of([request]).people if one.kind == request.subject_kind), mains[ordinal])
+        salt = salts.get(request.subject)
+        row = {
+            "id": request.id,
+            "commitment": commitment(salt, person.identifiers[0], request.id) if salt is not None else None,
+            "erased": {target.name: count for target in work.targets if (count := target.counts.get(ordinal))},
+            "kept": {address: count for address, counts in work.kept.items() if (count := counts.get(ordinal))},
+        }
+        yield json.dumps(row).encode()
+
+
+def _steps(work: Work, *, everything: bool) -> list[NewStep]:
+    """The steps that follow from what was located."""
+    collections: dict[str, list[Target]] = {}
+    for target in work.targets:
+        collections.setdefault(target.collection, []).append(target)
+    new = []
+    for address, targets in sorted(collections.items()):
+        store, name = address.split(".", 1)
+        payload: Json = {"targets": [target.name for target in targets]}
+        new.append(NewStep(RANK_BEFORE, f"before:{address}", "before", store, name, payload))
+        new.append(NewStep(RANK_AFTER, f"after:{address}", "after", store, name, payload))
+        new += [
+            NewStep(RANK_ERASE + target.rank, target.name, "erase", store, name, {"target": target.name})
+            for target in targets
+            if target.addresses
+        ]
+    for store in sorted({address.split(".", 1)[0] for address in collections}):
+        names: Json = [target.name for target in work.targets if target.collection.split(".", 1)[0] == store]
+        new.append(NewStep(RANK_RECLAIM, f"reclaim:{store}", "reclaim", store, None, {"targets": names}))
+    if everything:
+        new.append(NewStep(RANK_KEYS, "keys", "keys"))
+    new.append(NewStep(RANK_RECEIPT, "receipt", "receipt"))
+    new.append(NewStep(RANK_CLOSE, "close", "close"))
+    return new
+
+
+def _by_collection(work: Work) -> dict[str, Json]:
+    found: dict[str, int] = {}
+    for target in work.targets:
+        found[target.collection] = found.get(target.collection, 0) + len(target.addresses)
+    return dict(found)
+
+
+def _worth_verifying(target: Target) -> bool:
+    """A selector that can match nothing needs no scan; neither does unlinking where nothing was linked."""
+    derived = target.act.startswith(("unlink:", "break:", "part:"))
+    return not target.selector.nothing() and (bool(target.addresses) or not derived)
+
+
+def _store(rooms: Rooms, lease: Lease) -> Store:
+    assert lease.store is not None
+    return rooms.stores[lease.store]
+
+
+def _payload(lease: Lease) -> Mapping[str, Json]:
+    assert isinstance(lease.payload, Mapping)
+    return lease.payload
+
+
+def _targets(rooms: Rooms, lease: Lease) -> Iterator[Target]:
+    names = _payload(lease)["targets"]
+    assert isinstance(names, list)
+    for name in names:
+        yield _target(rooms, lease.run_id, str(name))
+
+
+def _target(rooms: Rooms, run_id: str, name: str) -> Target:
+    return unpack(rooms.journal.targets(run_id, name))
+
+
+STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {
+    "locate": locate,
+    "before": before,
+    "erase": erase,
+    "keys": keys,
+    "reclaim": reclaim,
+    "after": after,
+}
+"""What a worker knows to do, by a step's kind; ``ending`` adds ``receipt`` and ``close``."""
