@@ -12,8 +12,10 @@ from expunge.errors import KeyStoreUnavailable
 from expunge.journal.database import Database
 from expunge.journal.ending import Endings
 from expunge.journal.holds import Holds
+from expunge.journal.incidents import Incidents
 from expunge.journal.receipts import Receipts
 from expunge.journal.registry import Registry
+from expunge.journal.schedules import Schedules
 from expunge.journal.schema import facts
 from expunge.journal.steps import Steps
 from expunge.journal.targets import Targets
@@ -26,8 +28,8 @@ _PATIENCE = timedelta(seconds=10)
 """How long a statement waits for a lock; the longest transactions, closing a large run, take less."""
 
 
-class Journal(Registry, Endings, Holds, Steps, Targets, Receipts):
-    """People, requests, holds, runs, steps, targets and receipts. One instance may be used by several threads of a process."""
+class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Schedules):
+    """People, requests, holds, runs, steps, targets, receipts, incidents, schedules. Several threads may use one instance."""
 
     @classmethod
     def open(cls, url: str, *, clock: Clock, sealer: Sealer, lookup_key: bytes, patience: timedelta = _PATIENCE) -> Self:

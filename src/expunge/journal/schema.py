@@ -269,3 +269,35 @@ receipts = Table(
     Index("journal_receipts_run", "run_id"),
     Index("journal_receipts_request", "request_id"),
 )
+
+incidents = Table(
+    "journal_incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # The control that failed; only its passing closes the incident, and its failing again opens the same one again.
+    Column("control", Text, nullable=False, unique=True),
+    Column("run_id", Text, ForeignKey("journal_runs.id")),
+    Column("store", Text),
+    Column("owner", Text, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("reopened", Integer, nullable=False),
+    Index("journal_incidents_run", "run_id"),
+)
+
+schedules = Table(
+    "journal_schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("every", Span, nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("due", Instant, nullable=False),
+    # As for steps: when ``due`` and the lease were set, so that a clock that was put back is noticed.
+    Column("since", Instant, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("until", Instant),
+)
