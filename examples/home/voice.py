@@ -59,8 +59,9 @@ def speech(batch: Batch, home: Family, amounts: Amounts, recordings: Recordings)
     said = [(speaker, nth) for speaker in speakers for nth in range(amounts.clips_per_profile)]
     if home.number == 1 or home.dice.random() < 0.5:
         said.append((Speaker(household=home.number), 0))
+    most = 4 * amounts.clips_per_profile + 1
     for order, (speaker, nth) in enumerate(said):
-        _clip(batch, home, amounts, recordings, speaker, nth, home.number * 1_000 + order)
+        _clip(batch, home, amounts, recordings, speaker, nth, home.number * most + order)
 
 
 def _clip(batch: Batch, home: Family, amounts: Amounts, recordings: Recordings, speaker: Speaker, nth: int, number: int) -> None:
