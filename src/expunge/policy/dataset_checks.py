@@ -24,7 +24,7 @@ from expunge.policy.dataset_files import DatasetFile, Place
 from expunge.policy.declared import Declared, dangling, wrong
 from expunge.policy.extension_checks import check_extension, known_address, known_fields
 from expunge.policy.reading import PathTo, dotted
-from expunge.policy.wording import nearest
+from expunge.policy.wording import advise, nearest
 
 _OLDER = "fidesops_meta"
 _SLIP = 0.8  # closeness above which an unknown key is a slip: fides_metta .95, feilds .83; after_all against after .77
@@ -90,7 +90,7 @@ class _Check:
 
     def _once(self, what: str, path: PathTo, seen: dict[str, str]) -> Iterator[Problem]:
         mark = self.file.document.mark(path)
-        if what in seen:
+        if self.file.text(path) and what in seen:
             yield Problem("duplicate-name", dotted(path), f"{what} is declared already, at {seen[what]}", "keep one of the two", mark)
         seen.setdefault(what, str(mark))
 
@@ -115,7 +115,7 @@ class _Check:
         for path in ((*meta, "identity"), (*place.path, "meta", "expunge", "identity")):
             identity = self.file.text(path)
             if identity and identity not in self.names.identities:
-                fix = f"known are {', '.join(sorted(self.names.identities))}; add it to a kind's identities"
+                fix = f"{advise(identity, self.names.identities)} Or add it to a kind's identities"
                 yield Problem("dangling", dotted(path), f"no kind of subject is known by the identity {identity}", fix, document.mark(path))
         for key in ("part_of", "seal"):
             yield from known_fields(self.file.document, (*place.path, "meta", "expunge", key), here)
@@ -163,7 +163,7 @@ class _Check:
     def _unread(self, path: PathTo, key: str, known: list[str] | None = None) -> Problem:
         place = (*path, key)
         close = nearest(key, known or ["dataset"], _SLIP)
-        mark = self.file.document.mark(place)
+        mark = self.file.document.key_mark(place)
         if close:
             return Problem("unknown-key", dotted(place), "unknown key", f"did you mean {close}?", mark)
         return Problem("unread-key", dotted(place), "this key is not read", "", mark, severity="warning")

@@ -40,7 +40,7 @@ class Declared:
 def declared(policy: Document, files: Sequence[DatasetFile]) -> Declared:
     """Read the names from the files."""
     identities = {text: path for key in ("identities", "key") for path, text in policy.texts("subjects", "*", key)}
-    stores = {str(path[-1]): policy.at((*path, "kind")) for path in policy.under(("stores",))}
+    stores = {name: policy.at(("stores", name, "kind")) for name in _keys(policy, "stores")}
     collections: dict[str, tuple[str, ...]] = {}
     datasets: dict[str, str] = {}
     for file in files:
@@ -48,17 +48,22 @@ def declared(policy: Document, files: Sequence[DatasetFile]) -> Declared:
             datasets.setdefault(file.key(dataset), file.store)
             for collection in file.collections(dataset):
                 address = f"{file.store}.{collection.name}"
-                collections.setdefault(address, tuple(place.name for place in file.fields(collection.path)))
+                fields = tuple(place.name for place in file.fields(collection.path))
+                collections[address] = (*collections.get(address, ()), *fields)
     return Declared(
         policy=policy,
-        kinds=tuple(str(path[-1]) for path in policy.under(("subjects",))),
+        kinds=tuple(_keys(policy, "subjects")),
         identities=identities,
         stores={name: kind if isinstance(kind, str) else "" for name, kind in stores.items()},
-        purposes=tuple(str(path[-1]) for path in policy.under(("purposes",))),
+        purposes=tuple(_keys(policy, "purposes")),
         categories=default_categories() | {text for _, text in policy.texts("categories")},
         collections=collections,
         datasets=datasets,
     )
+
+
+def _keys(policy: Document, section: str) -> Iterator[str]:
+    return (path[-1] for path in policy.under((section,)) if isinstance(path[-1], str))
 
 
 def dangling(document: Document, path: PathTo, what: str, name: str, known: Sequence[str] | frozenset[str]) -> Problem:

@@ -40,7 +40,7 @@ def known_address(names: Declared, document: Document, path: PathTo, address: st
     if not collection:
         store, _, target = address.partition(".")
         known = [one.removeprefix(f"{store}.") for one in names.collections if one.startswith(f"{store}.")]
-        yield dangling(document, path, f"collection in {store} that begins", target, known)
+        yield dangling(document, path, f"collection in {store} named", target.rpartition(".")[0] or target, known)
     elif name not in names.collections[collection]:
         yield dangling(document, path, f"field in {collection} named", name, names.collections[collection])
 

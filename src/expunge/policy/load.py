@@ -55,7 +55,8 @@ def load(path: Path, env: Mapping[str, str]) -> Policy:
     datasets = _dataset_models(files, problems)
     names = declared(document, files)
     found = [*check_policy(names), *check_datasets(names, files)]
-    problems += [one for one in found if not (unread and one.code in _FOLLOWING)]
+    mute = unread or not all(list(file.datasets()) for file in files)
+    problems += [one for one in found if not (mute and one.code in _FOLLOWING)]
     told = _told(problems)
     if written is None or any(one.severity == "error" for one in told):
         raise _refused(told)

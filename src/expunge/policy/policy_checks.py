@@ -57,7 +57,9 @@ def _purposes(names: Declared) -> Iterator[Problem]:
 def _categories(names: Declared) -> Iterator[Problem]:
     for path, category in names.policy.texts("categories"):
         if parent(category) not in names.categories:
-            yield dangling(names.policy, path, "data category above", category, names.categories)
+            known = names.categories - {category}
+            what = f"data category {parent(category)}, above" if parent(category) else "root called"
+            yield dangling(names.policy, path, what, category, known)
     for pattern in (("terms", "*", "category"), ("access", "*", "what")):
         for path, category in names.policy.texts(*pattern):
             if category not in names.categories:
@@ -87,7 +89,7 @@ def _children(names: Declared) -> Iterator[Problem]:
     policy = names.policy
     if not isinstance(policy.at(("children",)), Mapping):
         return
-    if not any(policy.at(("subjects", kind, "minor")) is True for kind in names.kinds):
+    if names.kinds and all(policy.at(("subjects", kind, "minor")) in (None, False) for kind in names.kinds):
         yield wrong(policy, ("children",), "no kind of subject is a minor", "write minor: true at the children's kind")
     try:
         notice, within = (duration(policy.at(("children", key))) for key in ("notice", "erase_within"))

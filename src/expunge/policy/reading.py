@@ -45,9 +45,15 @@ class Document:
     traps: Mapping[PathTo, str]
 
     def mark(self, path: PathTo) -> Mark:
-        """Where the value at ``path`` stands; the nearest one above it that was written, if none."""
+        """Where the value at ``path`` stands (of a mapping or list, its key); the nearest one above it that was written, if none."""
         while path and path not in self.marks:
             path = path[:-1]
+        value = self.at(path)
+        whole = value is None or isinstance(value, Mapping | list)
+        return self.key_mark(path) if whole else self.marks[path]
+
+    def key_mark(self, path: PathTo) -> Mark:
+        """Where the key at the end of ``path`` stands."""
         return self.key_marks.get(path) or self.marks[path]
 
     def at(self, path: PathTo) -> Json:

@@ -80,7 +80,8 @@ def _one(error: ErrorDetails, model: type[BaseModel], document: Document, path: 
     kind = error["type"]
     if kind == "extra_forbidden":
         key = str(path[-1])
-        return Problem("unknown-key", dotted(path), "unknown key", advise(key, keys_at(model, error["loc"][:-1])), document.mark(path))
+        fix = advise(key, keys_at(model, error["loc"][:-1]))
+        return Problem("unknown-key", dotted(path), "unknown key", fix, document.key_mark(path))
     if kind == "missing":
         path = path if error["loc"][-1] != (path[-1] if path else None) else path[:-1]
         return Problem("missing-key", dotted(path), f"lacks the key {error['loc'][-1]}", "add it", document.mark(path))
@@ -105,14 +106,16 @@ def _phrase(error: ErrorDetails, document: Document, path: PathTo) -> tuple[str,
     kind, context = error["type"], error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         return "wrong-value", "a name is letters, digits, _ and -, and begins with a letter", ""
-    if kind == "literal_error":
+    if kind in {"literal_error", "enum"}:
         known = [one.strip("'") for one in str(context["expected"]).replace(" or ", ", ").split(", ")]
         close = nearest(_said(document, path), known)
-        return "wrong-value", f"is none of {', '.join(known)}", f"did you mean {close}?" if close else ""
+        message = f"is none of {', '.join(known)}" if len(known) > 1 else f"must be {known[0]}"
+        return "wrong-value", message, f"did you mean {close}?" if close else ""
     if kind.endswith(("_type", "_parsing")) and (meant := _MEANT.get(kind.partition("_")[0])):
         found = _sort(document, path)
         return "wrong-type", f"{meant} is meant, and this is {found}", "quote it" if meant == "text" and found in _QUOTABLE else ""
-    message = str(context["error"]) if kind == "value_error" else error["msg"][:1].lower() + error["msg"][1:]
+    said = str(context["error"]) if kind == "value_error" else error["msg"]
+    message = (said[:1].lower() + said[1:]).removesuffix(".")
     return "wrong-value", message.replace("dictionary", "mapping").replace("input should", "should"), ""
 
 

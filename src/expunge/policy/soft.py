@@ -1,0 +1,137 @@
+"""Soft references: fields that look like a person's key although no constraint says so.
+
+Declared foreign keys are never trusted alone: an analytics table's ``userId`` keeps a person's history as well as any reference does. A
+candidate must be of a type that can equal the key's; its name must say the key's, its collection's or its kind's word, or a word for a
+person; or, if the caller gives samples, its values must be among the key's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from expunge.policy.catalog import Catalog, FieldNote
+from expunge.policy.drift import can_equal
+from expunge.policy.guesses import PEOPLE, POINTING, singular, words
+from expunge.terms import Field, FieldType, Shape, Value, text_of
+
+Samples = Callable[[str, str], Sequence[Value]]
+"""Some values of a field of a collection of the store; they are compared here and never shown."""
+
+OVERLAP = 0.5  # of the sampled values; a copy of ids keeps nearly all, and people who have left account for the rest
+FEWEST = 8  # distinct values below which an overlap says nothing
+
+_KEYS = frozenset({FieldType.TEXT, FieldType.INTEGER, FieldType.UUID, FieldType.BYTES, FieldType.NUMERIC})
+_CHANCE = frozenset({FieldType.INTEGER, FieldType.NUMERIC})  # small numbers overlap with everything that counts from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A field that identifies people of one kind; ``type`` is ``None`` where the store that holds it was not described."""
+
+    kind: str
+    identity: str
+    collection: str
+    field: str
+    dataset: str
+    type: FieldType | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoftReference:
+    """``collection.field`` (collection: name inside the store) looks like ``key``."""
+
+    collection: str
+    field: str
+    key: Key
+    why: str
+
+    def __str__(self) -> str:
+        """One line for a report."""
+        return f"{self.collection}.{self.field} looks like {self.key.collection}.{self.key.field} ({self.key.kind}): {self.why}"
+
+
+def keys(catalog: Catalog, store: str, shapes: Sequence[Shape]) -> tuple[Key, ...]:
+    """The fields that define a person of each kind."""
+    live = {f"{store}.{shape.name}": shape for shape in shapes}
+    kinds = {kind.key: kind.name for kind in catalog.kinds.values()}
+    found = []
+    for address, note in catalog.collections.items():
+        for field in note.fields.values():
+            if field.identity in kinds and _defines(field):
+                shape = live.get(address)
+                held = shape.field(field.name) if shape else None
+                found.append(Key(kinds[field.identity], field.identity, address, field.name, note.dataset, held.type if held else None))
+    return tuple(found)
+
+
+def _defines(field: FieldNote) -> bool:
+    """A person's own record: not one that points at another."""
+    return not field.references
+
+
+def soft_references(catalog: Catalog, store: str, shapes: Sequence[Shape], samples: Samples | None = None) -> Iterator[SoftReference]:
+    """Every candidate, in the shapes' order, with its most likely key."""
+    known = keys(catalog, store, shapes)
+    for shape in shapes:
+        if shape.hangs_on is not None:
+            continue
+        pointing = {name for key in shape.foreign_keys for name in key.fields}
+        note = catalog.collections.get(f"{store}.{shape.name}")
+        for field in shape.fields:
+            declared = note.fields.get(field.name) if note else None
+            if field.name in pointing or field.type not in _KEYS or (declared and (declared.references or declared.identity)):
+                continue
+            if shape.primary_key == (field.name,) and len(words(field.name)) == 1:
+                continue  # a bare `id`: it names the record itself
+            yield from _best(shape.name, field, [key for key in known if key.type is None or can_equal(field.type, key.type)], samples)
+
+
+def _best(collection: str, field: Field, known: Sequence[Key], samples: Samples | None) -> Iterator[SoftReference]:
+    named = [(key, why) for key in known if (why := _named(field.name, key))]
+    shared = {key: _overlap(collection, field, key, samples) for key in known} if samples else {}
+    ranked = sorted(named, key=lambda one: -shared.get(one[0], 0.0))
+    if ranked:
+        key, why = ranked[0]
+        more = f"; {shared[key]:.0%} of the sampled values are among its values" if shared.get(key) else ""
+        yield SoftReference(collection, field.name, key, why + more)
+        return
+    best = max(shared, key=lambda key: shared[key], default=None)
+    if best and shared[best] >= OVERLAP and field.type not in _CHANCE:
+        yield SoftReference(collection, field.name, best, f"{shared[best]:.0%} of the sampled values are among its values")
+
+
+def _named(name: str, key: Key) -> str:
+    """Why the name says so; empty if it doesn't."""
+    held = [singular(word) for word in words(name)]
+    stem = [word for word in held if word not in POINTING]
+    if [singular(word) for word in words(key.identity)] == held:
+        return f"its name is the key's, {key.identity}"
+    of_key = [singular(word) for word in words(key.identity) if word not in POINTING]
+    of_collection = [singular(word) for word in words(key.collection.split(".", 1)[1])]
+    for said, source in ((of_key, "key"), (of_collection, "collection"), ([singular(key.kind)], "kind of subject")):
+        if said and stem and stem[-len(said) :] == said:
+            return f'its name says the {source}\'s word, "{" ".join(said)}"'
+    person = next((word for word in stem if word in PEOPLE), None)
+    if person and (held[-1] in POINTING or stem == [person]):
+        return f'its name says "{person}"; which kind of person is not certain'
+    return ""
+
+
+def _overlap(collection: str, field: Field, key: Key, samples: Samples | None) -> float:
+    """The part of the field's sampled values that the key holds; 0 if there are too few or the key lies in another store."""
+    if samples is None or key.type is None:
+        return 0.0
+    mine = {text_of(value) for value in samples(collection, field.name)}
+    if len(mine) < FEWEST:
+        return 0.0
+    theirs = {text_of(value) for value in samples(key.collection.split(".", 1)[1], key.field)}
+    return len(mine & theirs) / len(mine)
+
+
+def by_collection(found: Sequence[SoftReference]) -> Mapping[str, Mapping[str, SoftReference]]:
+    """Per collection and field."""
+    held: dict[str, dict[str, SoftReference]] = {}
+    for one in found:
+        held.setdefault(one.collection, {})[one.field] = one
+    return held
