@@ -1,0 +1,33 @@
+"""Arrow's and the operating system's faults in Expunge's words; their own texts may quote a value, and stay behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from expunge.errors import Drift, Refused
+from expunge.stores import disk
+
+
+@contextmanager
+def faults(where: str) -> Iterator[None]:
+    """Translate.
+
+    Raises:
+        Drift: a file is not Parquet, or damaged.
+        Refused: a file holds what this library can't write again.
+        Conflict, Full, Unavailable: as ``disk.faults``.
+    """
+    try:
+        yield
+    except pa.ArrowNotImplementedError:
+        raise Refused("a file holds a type that can't be read or written here", where=where) from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowKeyError, UnicodeDecodeError):
+        raise Drift("a file is not the Parquet it should be", where=where) from None
+    except OSError as fault:
+        if fault.errno is None:  # Arrow's own, of a damaged file; the system's have a number
+            raise Drift("a file is not the Parquet it should be", where=where) from None
+        with disk.faults(where):
+            raise

@@ -1,0 +1,32 @@
+"""Opening Parquet files, with care for INT96 times.
+
+The old INT96 type spans more than 64-bit nanoseconds do, in which Arrow reads it: a year 9999 that marks "no end" would come back as 1816,
+and be written back so. Where that happens the file is read in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow.parquet as pq
+
+
+def opened(source: Callable[[], object]) -> pq.ParquetFile:
+    """The file of that source (called again to open it a second time), its times whole."""
+    file = pq.ParquetFile(source())
+    columns = [file.metadata.schema.column(place) for place in range(file.metadata.num_columns)]
+    names = [one.path for one in columns if one.physical_type == "INT96"]
+    if not names:
+        return file
+    coarse = pq.ParquetFile(source(), coerce_int96_timestamp_unit="us")
+    kept, closed = (coarse, file) if _overflows(file, coarse, names) else (file, coarse)
+    closed.close()
+    return kept
+
+
+def _overflows(fine: pq.ParquetFile, coarse: pq.ParquetFile, names: list[str]) -> bool:
+    for group in range(fine.num_row_groups):
+        table = coarse.read_row_group(group, columns=names, use_threads=False)
+        if not fine.read_row_group(group, columns=names, use_threads=False).cast(table.schema, safe=False).equals(table):
+            return True
+    return False
