@@ -1,0 +1,71 @@
+"""How the SQL store addresses a record: the canonical JSON array of its key's values.
+
+``[7]``, ``["de","4711"]``; bytes are ``{"hex": "…"}``. The text alone gives the values back, in any process and without the schema.
+A record of a table without a key is addressed by its content: ``["=", digest, n]``, the n-th of those that are alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from expunge.errors import Drift
+from expunge.terms import text_of
+
+Key: TypeAlias = "tuple[str | int | float | bytes, ...]"
+"""A key's values as the driver takes them."""
+
+CONTENT = "="
+"""Marks an address by content; its array has three values, the last a number."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def addresses(keys: Iterable[Sequence[object]], *, table: str, where: str) -> list[str]:
+    """The addresses of these keys.
+
+    Raises:
+        Drift: a key has a null in it (SQLite allows that), so that nothing can single the record out.
+    """
+    return [_address(key, table, where) for key in keys]
+
+
+def _address(key: Sequence[object], table: str, where: str) -> str:
+    if len(key) == 1 and type(key[0]) is int:  # nine of ten tables: spare the encoder
+        return f"[{key[0]}]"
+    if None in key:
+        msg = f"{table} has records whose primary key is null; give them a key, they can't be addressed"
+        raise Drift(msg, where=where)
+    return _encode([_plain(value) for value in key])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, str | int | float):
+        return value
+    return text_of(value)  # type: ignore[arg-type]  # a driver's date, UUID or decimal: all are Values
+
+
+def key_of(address: str) -> Key:
+    """The key's values."""
+    return tuple(bytes.fromhex(value["hex"]) if isinstance(value, dict) else value for value in json.loads(address))
+
+
+def content_addresses(digests: Iterable[str], seen: dict[str, int]) -> list[str]:
+    """The addresses of records by content; ``seen`` counts those that were alike so far."""
+    made = []
+    for digest in digests:
+        seen[digest] = seen.get(digest, 0) + 1
+        made.append(_encode([CONTENT, digest, seen[digest]]))
+    return made
+
+
+def wanted_digests(addressed: Iterable[str]) -> dict[str, int]:
+    """How many records of each content are addressed."""
+    counts: dict[str, int] = {}
+    for address in addressed:
+        digest = str(json.loads(address)[1])
+        counts[digest] = counts.get(digest, 0) + 1
+    return counts

@@ -1,0 +1,63 @@
+"""Tables without a primary key: a record is addressed by a digest of its whole content.
+
+A physical place will not do: VACUUM renumbers SQLite's rowids in such tables, and an update or VACUUM FULL moves PostgreSQL's ctids,
+while an address must mean the same record in another process, days later. Records that are alike share a digest and are told apart by
+counting; as they are alike, it doesn't matter which of them goes. Every batch reads the whole table, so a key is well worth having.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from expunge.errors import Drift
+from expunge.stores.sql_address import Key, wanted_digests
+from expunge.stores.sql_dialect import Dialect
+from expunge.stores.sql_table import Column, Table
+from expunge.terms import FieldType, Step
+
+
+def apply_by_content(dialect: Dialect, connection: sa.Connection, table: Table, step: Step, batch: Sequence[str]) -> None:
+    """Do the step to the addressed records, in the connection's transaction.
+
+    Of ``m`` records alike, of which ``w`` are addressed, ``w`` go, but never one that the selector holds back: so beginning again from
+    any point ends the same.
+    """
+    wanted = wanted_digests(batch)
+    held = wanted_digests(step.selector.minus)
+    found: dict[str, list[Key]] = {}
+    for handle, digest in dialect.like(connection, table, sorted(wanted)):
+        found.setdefault(digest, []).append(handle)
+    keys = [key for digest, alike in found.items() for key in alike[: min(wanted[digest], len(alike) - held.get(digest, 0))]]
+    if keys:
+        dialect.apply(connection, physical(dialect, table), step, keys)
+
+
+def physical(dialect: Dialect, table: Table) -> Table:
+    """The same table, addressed by the physical names of its records; they hold within one transaction only."""
+    handle = Column(dialect.handle, FieldType.OTHER, nullable=False, cast="tid")
+    return replace(table, key=(dialect.handle,), columns={**table.columns, dialect.handle: handle})
+
+
+def handles_of(dialect: Dialect, connection: sa.Connection, table: Table, batch: Sequence[str]) -> Iterator[tuple[str, Key]]:
+    """Each address with a present handle, for reading."""
+    found: dict[str, list[Key]] = {}
+    for handle, digest in dialect.like(connection, table, sorted(wanted_digests(batch))):
+        found.setdefault(digest, []).append(handle)
+    for address in batch:
+        alike = found.get(next(iter(wanted_digests([address]))))
+        if alike:
+            yield address, alike.pop()
+
+
+def refuse_if_partial(table: Table, names: Iterable[str], where: str) -> None:
+    """A table that neither has a key nor shows any column can't be addressed at all.
+
+    Raises:
+        Drift: so it is.
+    """
+    if not table.key and not list(names):
+        msg = f"{table.name} has neither a primary key nor columns that can be read"
+        raise Drift(msg, where=where)

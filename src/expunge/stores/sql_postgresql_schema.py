@@ -1,0 +1,76 @@
+"""What a PostgreSQL schema says of itself, in about ten statements however many tables it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from expunge.stores.sql_table import Column, Table, constraints, index_paths, shape_of
+from expunge.terms import FieldType
+
+TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], FieldType], ...] = (
+    # the first that fits: an enumeration is a String to SQLAlchemy, but no text compares to it
+    (sa.Enum, FieldType.OTHER),
+    (sa.JSON, FieldType.JSON),
+    (sa.Boolean, FieldType.BOOLEAN),
+    (sa.Integer, FieldType.INTEGER),
+    (sa.Float, FieldType.REAL),
+    (sa.Numeric, FieldType.NUMERIC),
+    (sa.DateTime, FieldType.TIME),
+    (sa.Date, FieldType.DATE),
+    (sa.Uuid, FieldType.UUID),
+    (sa.LargeBinary, FieldType.BYTES),
+    (sa.String, FieldType.TEXT),
+)
+
+# A type's name without its length: a cast to varchar(3) would cut a value, and the cut one could be somebody else's.
+COLUMNS = sa.text(
+    "SELECT c.relname, a.attname, format_type(a.atttypid, -1), coalesce(l.collisdeterministic, true) "
+    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_collation l ON l.oid = a.attcollation "
+    "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped "
+    "AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = coalesce(:schema, current_schema()))"
+)
+RELATIONS = sa.text(
+    "SELECT c.relname, c.reltuples, p.relname FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition "
+    "LEFT JOIN pg_class p ON p.oid = i.inhparent WHERE c.relkind IN ('r', 'p') "
+    "AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = coalesce(:schema, current_schema())) ORDER BY c.relname"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    cast: str
+    exact: bool
+
+
+def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
+    """Every table of the schema, by name; a partition hangs on its parent."""
+    inspector = sa.inspect(connection)
+    facts: dict[str, dict[str, _Fact]] = {}
+    for table, name, cast, exact in connection.execute(COLUMNS, {"schema": schema}):
+        facts.setdefault(table, {})[name] = _Fact(cast, exact)
+    reflected = {name: many for (_, name), many in inspector.get_multi_columns(schema).items()}
+    said = constraints(connection, schema)
+    made = {}
+    for name, about, parent in connection.execute(RELATIONS, {"schema": schema}):
+        columns = [_column(one["name"], one["type"], one["nullable"], facts.get(name, {})) for one in reflected.get(name, ())]
+        made[name] = Table(
+            shape=shape_of(name, columns, said, about=int(about) if about >= 0 else None, hangs_on=parent),
+            columns={one.name: one for one in columns},
+            key=said.keys.get(name, ()),
+            leading=frozenset(path[0] for path in index_paths(name, said)),
+            schema=schema,
+        )
+    return made
+
+
+def _column(name: str, kind: sa.types.TypeEngine[Any], nullable: bool, facts: Mapping[str, _Fact]) -> Column:  # noqa: FBT001 - as reflected
+    plain = kind.data_type if isinstance(kind, postgresql.DOMAIN) else kind
+    found = next((said for python, said in TYPES if isinstance(plain, python)), FieldType.OTHER)
+    aware = not isinstance(plain, sa.DateTime) or bool(plain.timezone)
+    fact = facts.get(name, _Fact("text", exact=True))
+    return Column(name, found, nullable, cast=fact.cast, aware=aware, exact=fact.exact)

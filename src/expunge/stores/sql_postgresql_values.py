@@ -1,0 +1,89 @@
+"""A selector's conditions in PostgreSQL's words, in the form that its indexes answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from expunge.errors import Drift
+from expunge.stores.sql_table import Table
+from expunge.stores.sql_times import date_edge, number_ranges
+from expunge.terms import FieldType, Span, Value, text_of
+
+INT8 = 2**63
+NUMBERS = (FieldType.INTEGER, FieldType.REAL, FieldType.NUMERIC)
+
+
+class Named(sa.types.UserDefinedType[object]):
+    """A type by the name that the server gave it."""
+
+    cache_ok = True
+
+    def __init__(self, spelled: str) -> None:
+        """``spelled`` as ``format_type`` writes it: quoted where it must be."""
+        self.spelled = spelled
+
+    def get_col_spec(self, **_: object) -> str:
+        """The name."""
+        return self.spelled
+
+
+def array(texts: Sequence[str], cast: str) -> sa.ColumnElement[object]:
+    """An array of values of any type, sent as texts; the server reads them as it reads its own output."""
+    return sa.cast(sa.bindparam(None, texts, type_=ARRAY(sa.Text)), Named(f"{cast}[]"))
+
+
+def holdable(values: Sequence[Value]) -> list[Value]:
+    """Those that PostgreSQL can hold at all; no record can equal the others: NUL and lone surrogates in text, integers beyond 64 bits."""
+    return [one for one in values if not (isinstance(one, int) and not -INT8 <= one < INT8) and not (isinstance(one, str) and _odd(one))]
+
+
+def _odd(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def one_of(table: Table, name: str, values: Sequence[Value]) -> sa.ColumnElement[bool]:
+    """``column = ANY(values)``, exact to the byte."""
+    column, fact = table.sql(name), table.columns[name]
+    if fact.type is FieldType.INTEGER:
+        return column == sa.any_(sa.bindparam(None, values, type_=ARRAY(sa.BigInteger)))
+    if fact.type is FieldType.BYTES:
+        return column == sa.any_(sa.bindparam(None, values, type_=ARRAY(sa.LargeBinary)))
+    if fact.type is FieldType.TEXT:
+        compared = column if fact.exact else sa.collate(sa.cast(column, sa.Text), "C")
+        return compared == sa.any_(array([text_of(one) for one in values], "text"))
+    return column == sa.any_(array([text_of(_zoned(one, aware=fact.aware)) for one in values], fact.cast))
+
+
+def _zoned(value: Value, *, aware: bool) -> Value:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and not aware else value
+
+
+def within(table: Table, name: str, span: Span, where: str) -> sa.ColumnElement[bool]:
+    """The column's moment lies in the span.
+
+    Raises:
+        Drift: the column's type is no moment.
+    """
+    column, fact = table.sql(name), table.columns[name]
+    if fact.type in NUMBERS:
+        return sa.or_(*(_between(column, low, high) for low, high in number_ranges(span)))
+    if fact.type is FieldType.DATE:
+        return _between(column, span.start and date_edge(span.start), span.end and date_edge(span.end))
+    if fact.type is FieldType.TIME:
+        ends = [None if edge is None else _zoned(edge, aware=fact.aware) for edge in (span.start, span.end)]
+        return _between(column, *ends)
+    msg = f"{table.name}.{name} is neither a time, a date nor a number: no time range can be asked of it"
+    raise Drift(msg, where=where)
+
+
+def _between(column: sa.ColumnElement[object], low: object, high: object) -> sa.ColumnElement[bool]:
+    bounds: list[sa.ColumnElement[bool]] = [column.is_not(None)]
+    if low is not None:
+        bounds.append(column >= low)
+    if high is not None:
+        bounds.append(column < high)
+    return sa.and_(*bounds)

@@ -1,0 +1,113 @@
+"""How values that SQLite holds, of whatever storage class, meet the values of a selector: exactly, in Python.
+
+SQLite stores what it was given: a text in an INTEGER column, a number in one without a type, times as anything. Its own comparison
+folds by the column's collation and affinity. So an index only proposes records here, and these functions decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+from uuid import UUID
+
+from expunge.stores.base import coerce
+from expunge.stores.sql_times import instant
+from expunge.terms import FieldType, Span, Value, text_of
+
+Test: TypeAlias = Callable[[object], bool]
+
+
+def reading(stored: object, kind: FieldType) -> Value | None:
+    """A stored value as a field of this type means it, or as it is where it can't be one."""
+    if stored is None:
+        return None
+    if kind is FieldType.TIME:
+        return instant(stored) or _kept(stored)
+    if kind is FieldType.BOOLEAN and stored in (0, 1):
+        return bool(stored)
+    if kind is FieldType.DATE and isinstance(stored, str):
+        return _date(stored)
+    if kind is FieldType.TEXT and isinstance(stored, int | float):
+        return text_of(stored)
+    return _kept(stored)
+
+
+def _kept(stored: object) -> Value:
+    return stored if isinstance(stored, str | int | float | bytes) else str(stored)
+
+
+def _date(stored: str) -> date | str:
+    try:
+        return date.fromisoformat(stored)
+    except ValueError:
+        return stored
+
+
+def membership(values: Iterable[Value], kind: FieldType) -> Test:
+    """Whether a stored value is one of these (already coerced to the field's type)."""
+    wanted = frozenset(values)
+    if kind is FieldType.TEXT:
+        return lambda stored: (stored if type(stored) is str else reading(stored, kind)) in wanted
+    if kind is FieldType.NUMERIC:
+        return lambda stored: _number(stored) in wanted
+    if kind in (FieldType.INTEGER, FieldType.BYTES):
+        return lambda stored: stored in wanted
+    return lambda stored: reading(stored, kind) in wanted
+
+
+def _number(stored: object) -> Decimal | None:
+    try:
+        return Decimal(str(stored))
+    except InvalidOperation:
+        return None
+
+
+def in_span(span: Span) -> Test:
+    """Whether a stored value means a moment in the span."""
+
+    def test(stored: object) -> bool:
+        when = instant(stored)
+        return when is not None and span.holds(when)
+
+    return test
+
+
+def texts_test(values: Iterable[Value], kind: FieldType) -> Test:
+    """Whether a stored value reads the same, as text, as one of these: what ``verify`` compares by, apart from ``membership``."""
+    wanted = frozenset(_text(value) for value in values)
+
+    def test(stored: object) -> bool:
+        meant = reading(stored, kind)
+        return meant is not None and _text(meant) in wanted
+
+    return test
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, Decimal | float) and value == int(value):  # 7, 7.0 and 7.00 are one number
+        return str(int(value))
+    return format(Decimal(repr(value)).normalize(), "f") if isinstance(value, float) else text_of(value)
+
+
+def proposals(values: Iterable[Value]) -> list[Value]:
+    """What to look up in an index: each value, and for a text that is a number, the number that a column without a type may hold."""
+    found: list[Value] = []
+    for value in values:
+        found.append(value)
+        if isinstance(value, str):
+            number = coerce(value, FieldType.INTEGER)
+            found += [number] if number is not None else []
+    return found
+
+
+def storable(value: Value) -> str | int | float | bytes:
+    """A value as the driver takes it."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime | date | UUID):
+        return text_of(value)
+    return value
