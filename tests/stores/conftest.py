@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from expunge.stores.base import Store
+from expunge.stores.registry import open_store
 from expunge.terms import Field, FieldType, Shape
 from expunge.testing.harness import Harness, Row
 from expunge.testing.memory import Content, Medium, MemoryStore
@@ -66,6 +69,66 @@ def _row(record: Content) -> Row:
         body=cast("str | None", record["said"]),
         at=cast("datetime", record["at"]),
     )
+
+
+class SqliteHarness(Harness):
+    """An SQLite file in rollback-journal mode, where one exclusive lock keeps everybody out: an outage for readers as well."""
+
+    bulk = 11_000
+    table = "CREATE TABLE notes (id INTEGER PRIMARY KEY, owner TEXT, number INTEGER, body TEXT, at TIMESTAMP)"
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notes.db"
+        with self.session() as session:
+            session.execute(self.table)
+            session.execute("CREATE INDEX notes_owner ON notes (owner)")
+
+    @contextmanager
+    def session(self) -> Iterator[sqlite3.Connection]:
+        session = sqlite3.connect(self.path)
+        with session:
+            yield session
+        session.close()
+
+    def open(self) -> Store:
+        return open_store("sql", "app", {"url": f"sqlite:///{self.path}", "lock_timeout": 0.05}, ())
+
+    def seed(self, rows: Iterable[Row]) -> None:
+        with self.session() as session:
+            session.execute("DELETE FROM notes")
+            values = ((row.id, row.owner, row.number, row.body, row.at.strftime("%Y-%m-%d %H:%M:%S.%f")) for row in rows)
+            session.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", values)
+
+    def dump(self) -> list[Row]:
+        with self.session() as session:
+            rows = session.execute("SELECT id, owner, number, body, at FROM notes").fetchall()
+        return [Row(number, owner, count, body, datetime.fromisoformat(at).replace(tzinfo=UTC)) for number, owner, count, body, at in rows]
+
+    def raw(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.path.parent.iterdir():
+            yield path.name, path.read_bytes()
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        session = sqlite3.connect(self.path, isolation_level=None)
+        session.execute("BEGIN EXCLUSIVE")
+        yield
+        session.execute("ROLLBACK")
+        session.close()
+
+    @contextmanager
+    def drift(self) -> Iterator[None]:
+        with self.session() as session:
+            session.execute("ALTER TABLE notes RENAME COLUMN owner TO possessor")
+        yield
+        with self.session() as session:
+            session.execute("ALTER TABLE notes RENAME COLUMN possessor TO owner")
+
+
+@pytest.fixture
+def sqlite_harness(tmp_path: Path) -> SqliteHarness:
+    """An empty table in an SQLite file."""
+    return SqliteHarness(tmp_path)
 
 
 @pytest.fixture

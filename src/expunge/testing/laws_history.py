@@ -63,6 +63,7 @@ def _erase_and_reclaim(harness: Harness, method: Method, selector: Selector, mar
     harness.seed(_rows())
     traces = [end.encode() for marker in markers for end in (marker[:ENDS], marker[-ENDS:])]
     assert all(any(trace in held for _, held in harness.raw()) for trace in traces), "the harness sees what is there before"
+    neighbours = {number: one for number, one in seen(harness).items() if one.owner == BOB}
     places = located(harness, selector)
     repoint = {"owner": "nobody-0"} if method is Method.DECORRELATE else {}
     work = step(harness, method, places, selector=selector, fields=fields, repoint=repoint)
@@ -80,6 +81,7 @@ def _erase_and_reclaim(harness: Harness, method: Method, selector: Selector, mar
     assert residue.live == 0
     assert residue.history == 0 or residue.note, "what stays is explained"
     assert residue.history == 0 or residue.history is None or residue.clears_at or harness.tells, "what stays has an end"
+    assert {number: one for number, one in seen(harness).items() if one.owner == BOB} == neighbours
     for place in left:
         words = [word for beginning, word in harness.tells.items() if place.startswith(beginning)]
         assert words, f"deleted bytes are left in {place}"

@@ -97,14 +97,14 @@ def choose(
     harness: Harness,
     owners: Iterable[Value] | None = (ANN,),
     *,
-    numbers: Iterable[Value] | None = None,
+    ids: Iterable[Value] | None = None,
     within: Span | None = None,
     present: Iterable[str] = (),
     minus: Iterable[str] = (),
 ) -> Selector:
     """A selector in the population's field names; ``None`` leaves the condition out."""
     names = harness.fields
-    asked = {"owner": owners, "number": numbers}
+    asked = {"owner": owners, "id": ids}
     return Selector(
         harness.collection,
         any_of={names[field]: frozenset(values) for field, values in asked.items() if values is not None},
