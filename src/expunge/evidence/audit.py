@@ -79,7 +79,7 @@ class Audit:
         if Path(name).name.startswith("."):
             return
         matched = _NAME.fullmatch(name)
-        if matched is None:
+        if matched is None or int(matched[3] or 1) >= WIDTH:
             raise BadProof(f"{name} does not belong to the log", where=_WHERE)
         level = 0 if matched[1] == ENTRIES else int(matched[1])
         number = int(matched[2].replace("x", "").replace("/", ""))

@@ -7,7 +7,7 @@ value ``store.collection/key``).
 
 The file only grows, by batches; a batch ends in a line that seals it and all before it under the key. What a crash leaves of a batch
 is no batch: its end is missing or full of zeros, it was never announced, and the next writer cuts it off. Anything else that does not
-fit its seal was changed, and is an error.
+fit its seal was changed, and is an error. (Whoever may write the file can still cut off its end: keep copies, as of the log.)
 """
 
 from __future__ import annotations
@@ -181,7 +181,11 @@ class Register:
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Each batch's lines and its seal's hex digits; an unfinished one at the end is left out."""
+    """Each batch's lines and its seal's hex digits; an unfinished one at the end is left out.
+
+    Raises:
+        BadProof: a whole line is none of the three kinds, nor what a crash leaves.
+    """
     body: list[bytes] = []
     for line in iter(file.readline, b""):
         if not line.endswith(b"\n"):
@@ -189,5 +193,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         if line.startswith(SEALED):
             yield b"".join(body), line.removeprefix(SEALED).removesuffix(b"\n")
             body = []
-        else:
+        elif line.startswith((LAID, LIFTED)) or b"\0" in line:
             body.append(line)
+        else:
+            raise BadProof("the register was changed", where=_WHERE)
