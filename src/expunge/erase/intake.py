@@ -23,6 +23,9 @@ from expunge.evidence.stones import Stone
 from expunge.journal.records import Filing, NewStep, Request, RequestStatus, Run
 from expunge.terms import Identifier, Json, Scope, Span
 
+FIRST_WAVE, SECOND_WAVE = 10, 100
+"""A large batch goes 10 people, then one in a hundred, then all (DESIGN.md, "Durable, and large")."""
+
 ITEM = "item"
 """The identifier type of a single record in the tombstone register."""
 
@@ -40,10 +43,13 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What became of a batch: its requests in order (``None``: nobody found), the run if there is one, and outcomes by place."""
+    """What became of a batch: its requests in order (``None``: nobody found), the runs that serve them, and outcomes by place.
+
+    There is one run; above the blast radius there are several, each of which waits for the one before it to end clean.
+    """
 
     requests: tuple[Request | None, ...]
-    run: Run | None
+    runs: tuple[Run, ...]
     outcomes: Mapping[int, str]
     unreached: tuple[str, ...] = ()
 
@@ -81,7 +87,7 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     if len(outcomes) == len(refs):
         if "already-erased" not in outcomes.values():
             raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
-        return Started((None,) * len(refs), None, outcomes)
+        return Started((None,) * len(refs), (), outcomes)
     numbers = _register(rooms, people)
     filed = _file(rooms, refs, people, numbers, scope, requester, authority)
     outcomes |= {place: "duplicate" for place, request in filed.items() if request.duplicate}
@@ -89,9 +95,9 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     fresh = [request for place, request in filed.items() if place not in outcomes]
     requests = tuple(filed.get(place) for place in range(len(refs)))
     if not fresh:
-        return Started(requests, None, outcomes, sight.unreached)
-    run = _start(rooms, fresh, sight, started_by, too_large=_too_large(rooms, sight, people))
-    return Started(requests, run, outcomes, sight.unreached)
+        return Started(requests, (), outcomes, sight.unreached)
+    runs = _start_all(rooms, fresh, sight, started_by, too_large=_too_large(rooms, sight, people))
+    return Started(requests, tuple(runs), outcomes, sight.unreached)
 
 
 def adopt(rooms: Rooms, started_by: str) -> list[Run]:
@@ -105,7 +111,7 @@ def adopt(rooms: Rooms, started_by: str) -> list[Run]:
     runs = []
     for group in groups.values():
         sight = look(rooms, scope_of(group[0]), tolerate=True)
-        runs.append(_start(rooms, group, sight, started_by, too_large=_too_large(rooms, sight, people_of(group))))
+        runs += _start_all(rooms, group, sight, started_by, too_large=_too_large(rooms, sight, people_of(group)))
     return runs
 
 
@@ -210,23 +216,35 @@ def _held(rooms: Rooms, people: Resolved, numbers: Mapping[tuple[str, str], int]
     return dict.fromkeys(places, "held")
 
 
-def _start(rooms: Rooms, requests: Sequence[Request], sight: Sight, started_by: str, *, too_large: bool) -> Run:
-    """Lay tombstones and hide keys, then start the run with its first step."""
-    numbers = numbers_of(requests)
+def _start_all(rooms: Rooms, requests: Sequence[Request], sight: Sight, started_by: str, *, too_large: bool) -> list[Run]:
+    """Lay tombstones and hide keys, then start the run; a batch above the blast radius in waves, so that a mistake shows on ten people."""
     rooms.register.lay(stone for request in requests for stone in _stones(rooms, request))
     if sight.plan.scope.everything():
-        rooms.keys.hide("subject", numbers)
-    run = rooms.journal.start_run(
-        [request.id for request in requests],
-        sight.plan.as_json(),
-        plan_digest=batch_digest(sight.plan.digest, requests),
-        policy_digest=rooms.policy.digest,
-        needs_approval=too_large,
-        started_by=started_by,
-        touches=numbers,
-    )
-    rooms.journal.add_steps(run.id, [NewStep(0, "locate", "locate", payload={"plan": sight.plan.digest})])
-    return run
+        rooms.keys.hide("subject", numbers_of(requests))
+    digest = batch_digest(sight.plan.digest, requests)
+    runs: list[Run] = []
+    for wave in _waves(requests) if too_large else [requests]:
+        run = rooms.journal.start_run(
+            [request.id for request in wave],
+            sight.plan.as_json(),
+            plan_digest=digest,
+            policy_digest=rooms.policy.digest,
+            needs_approval=too_large,
+            started_by=started_by,
+            touches=numbers_of(wave),
+        )
+        steps = [NewStep(1, "locate", "locate", payload={"plan": sight.plan.digest})]
+        if runs:
+            steps.append(NewStep(0, "wave", "wave", payload={"after": runs[-1].id}))
+        rooms.journal.add_steps(run.id, steps)
+        runs.append(run)
+    return runs
+
+
+def _waves(requests: Sequence[Request]) -> list[Sequence[Request]]:
+    first = FIRST_WAVE
+    second = first + max(1, len(requests) // SECOND_WAVE)
+    return [wave for wave in (requests[:first], requests[first:second], requests[second:]) if wave]
 
 
 def _stones(rooms: Rooms, request: Request) -> Iterable[Stone]:

@@ -1,24 +1,24 @@
 """The stages of a run, one function each: what a worker does with a step of that kind. All may be repeated from any point.
 
-``locate`` seals everything to be done in the journal and adds the later steps; ``before`` counts by the verifier's path; ``erase`` works
-through one target; ``keys`` destroys; ``reclaim`` removes history; ``after`` verifies, and mops up what came late. ``receipt`` and
-``close`` are in ``ending``. A stage returns what the receipt needs: names and counts, never an identifier.
+``wave`` waits for the wave before; ``locate`` seals everything to be done in the journal and adds the later steps; ``before`` counts by
+the verifier's path; ``erase`` works through one target; ``keys`` destroys; ``reclaim`` removes history; ``after`` verifies, and mops up
+what came late. ``receipt`` and ``close`` are in ``ending``. A stage returns what the receipt needs: names and counts, never an identifier.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from expunge.erase.codec import pack, unpack
 from expunge.erase.context import Rooms, look, search
-from expunge.erase.intake import batch_digest, numbers_of, people_of, scope_of
+from expunge.erase.intake import numbers_of, people_of, scope_of
 from expunge.erase.plan import Plan
 from expunge.erase.targets import Target, Work
 from expunge.errors import ApprovalNeeded, Conflict, ResidueLeft
 from expunge.evidence.commitments import commitment
-from expunge.journal.records import Lease, NewStep, Request
+from expunge.journal.records import Lease, NewStep, Request, StepStatus
 from expunge.stores.base import Store
 from expunge.terms import Json, Residue, Step
 
@@ -43,6 +43,10 @@ HELD_WAIT = timedelta(hours=1)
 """How long a run waits when one of its people is put under a hold, before it looks again."""
 
 
+WAVE_WAIT = timedelta(seconds=2)
+"""How often a wave looks at the one before: waves take minutes, and looking costs one query."""
+
+
 class WaitUntil(Exception):
     """The step can only go on after ``wait``; the runner makes it a durable timer."""
 
@@ -53,11 +57,19 @@ class WaitUntil(Exception):
         self.why = why
 
 
+def wave(rooms: Rooms, lease: Lease) -> Json:
+    """The breaker between the waves of a large batch: go on only when the wave before has ended clean."""
+    earlier = str(_payload(lease)["after"])
+    if any(step.kind == "receipt" and step.status is StepStatus.DONE for step in rooms.journal.steps(earlier)):
+        return {"after": earlier}
+    raise WaitUntil(WAVE_WAIT, f"the wave before, {earlier}, has not ended")
+
+
 def locate(rooms: Rooms, lease: Lease) -> Json:
     """Find every record, seal targets and requests' counts, and add the steps that follow."""
     requests = rooms.journal.requests(run_id=lease.run_id)
     sight = look(rooms, scope_of(requests[0]))
-    _same_as_approved(rooms, lease, requests, sight.plan)
+    _same_as_approved(rooms, lease, sight.plan)
     work = search(rooms, sight, people_of(requests))
     for target in work.targets:
         rooms.journal.put_targets(lease, target.name, pack(target))
@@ -199,9 +211,9 @@ def _stop_if_held(rooms: Rooms, lease: Lease) -> None:
         raise WaitUntil(HELD_WAIT, "one of the people in this run is under a hold")
 
 
-def _same_as_approved(rooms: Rooms, lease: Lease, requests: Iterable[Request], plan: Plan) -> None:
+def _same_as_approved(rooms: Rooms, lease: Lease, plan: Plan) -> None:
     run = rooms.journal.run(lease.run_id)
-    if run.needs_approval and batch_digest(plan.digest, requests) != run.plan_digest:
+    if run.needs_approval and plan.digest != _payload(lease)["plan"]:
         raise ApprovalNeeded("the stores or the policy changed after the dry run was approved; file the requests again", where=run.id)
 
 
@@ -282,6 +294,7 @@ def _target(rooms: Rooms, run_id: str, name: str) -> Target:
 
 
 STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {
+    "wave": wave,
     "locate": locate,
     "before": before,
     "erase": erase,

@@ -1,0 +1,303 @@
+"""The library: the words of the command line as calls. Commands are a thin skin over this.
+
+One instance is one worker's view of one policy; it is used by one thread. Anything that erases is a request, becomes a plan, and ends in
+a receipt: there is no other way in.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from expunge.erase.access import Export, export
+from expunge.erase.context import Rooms, look
+from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
+from expunge.erase.runner import Watcher, Worker, due_within, nobody
+from expunge.erase.subjects import SubjectRef, parse_subject
+from expunge.errors import UnknownRequest
+from expunge.evidence.reading import LogCheck
+from expunge.evidence.receipts import Verified, verify_receipt
+from expunge.journal.records import Incident, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
+from expunge.policy.catalog import Problem
+from expunge.policy.discover import Proposal, drift, propose
+from expunge.policy.explain import Explanation, explain
+from expunge.policy.model import Policy
+from expunge.terms import Json, Scope
+
+PATIENCE = timedelta(seconds=20)
+"""How long a call waits for steps that are to be tried again before it returns with the run unfinished."""
+
+GLANCE = 0.05
+"""Seconds between looks at the journal while another worker holds the run's steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: its steps, and the receipts if there are any."""
+
+    run: Run
+    steps: tuple[StepRow, ...]
+    requests: tuple[Request, ...]
+    receipts: tuple[ReceiptNote, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was erased, verified and receipted; what only time ends may still be pending."""
+        return any(step.kind == "receipt" and step.status is StepStatus.DONE for step in self.steps)
+
+    @property
+    def waiting(self) -> tuple[StepRow, ...]:
+        """Steps that failed and are waiting to be tried again, or were given up."""
+        return tuple(step for step in self.steps if step.error_code is not None and step.status is not StepStatus.DONE)
+
+
+class Expunge:
+    """A policy with everything it names, opened. Use it in a ``with`` block."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        """Use ``expunge.open``."""
+        self.rooms = rooms
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        """Close what was opened."""
+        self.close()
+
+    def close(self) -> None:
+        """Give connections and files back. Idempotent."""
+        for part in (self.rooms.stores, self.rooms.journal, self.rooms.keys):
+            closing: Callable[[], None] | None = getattr(part, "close", None)
+            if closing is not None:
+                closing()
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as loaded."""
+        return self.rooms.policy
+
+    @property
+    def trust_path(self) -> Path:
+        """The bundle to hand to strangers, out of band."""
+        return self.rooms.policy.control.evidence / "trust.json"
+
+    def subject(self, text: str) -> SubjectRef:
+        """Read ``KIND:KEY`` or ``KIND:IDENTITY=VALUE``.
+
+        Raises:
+            InvalidRequest: unknown kind or form.
+        """
+        return parse_subject(text, self.rooms.policy.catalog)
+
+    def check(self) -> tuple[Problem, ...]:
+        """Hold the policy against the live stores: ownership, drift, and whatever would stop an erasure; warnings are returned.
+
+        Raises:
+            PolicyError, StoreError: as ``plan``.
+        """
+        return (*self.rooms.policy.warnings, *look(self.rooms, Scope()).warnings)
+
+    def explain(self, address: str) -> Explanation:
+        """Whose a field (``store.collection.field``) is, why it is kept, and what an erasure does to it.
+
+        Raises:
+            UnknownStore: no such place in the policy.
+        """
+        return explain(self.rooms.policy, look(self.rooms, Scope(), tolerate=True).held, address)
+
+    def discover(self, store: str) -> tuple[Proposal, tuple[Problem, ...]]:
+        """Annotations for what the store holds and the policy doesn't mention, soft references, and drift.
+
+        Raises:
+            UnknownStore: the policy lists none of that name.
+            StoreError: as the store says.
+        """
+        shapes = self.rooms.stores[store].describe()
+        catalog = self.rooms.policy.catalog
+        return propose(shapes, catalog, store), drift(shapes, catalog, store)
+
+    def plan(self, subjects: Sequence[str], scope: Scope | None = None) -> Preview:
+        """The dry run: what an erasure would do, with counts. Nothing is written.
+
+        Raises:
+            UnknownSubject, InvalidRequest, PolicyError, StoreError: as described in docs/errors.
+        """
+        return preview(self.rooms, [self.subject(text) for text in subjects], scope or Scope())
+
+    def request(
+        self,
+        subjects: Sequence[str],
+        scope: Scope | None = None,
+        *,
+        requester: str = "data subject",
+        authority: str = "proven by the caller",
+        by: str = "operator",
+    ) -> Started:
+        """File erasure requests and start their run without working on it; from here gate and broker refuse.
+
+        Raises:
+            UnknownSubject, InvalidRequest, PolicyError, StoreError: nothing was filed.
+        """
+        refs = [self.subject(text) for text in subjects]
+        return file_requests(self.rooms, refs, scope or Scope(), requester=requester, authority=authority, started_by=by)
+
+    def erase(
+        self,
+        subjects: Sequence[str],
+        scope: Scope | None = None,
+        *,
+        requester: str = "data subject",
+        authority: str = "proven by the caller",
+        by: str = "operator",
+        patience: timedelta = PATIENCE,
+        watch: Watcher = nobody,
+    ) -> tuple[Started, tuple[Standing, ...]]:
+        """Request, and work on the run until it is complete, stands still, or ``patience`` ends; the run is durable either way.
+
+        Raises:
+            UnknownSubject, InvalidRequest, PolicyError, StoreError: nothing was filed.
+            EvidenceError: nothing more may be signed until somebody has looked.
+        """
+        started = self.request(subjects, scope, requester=requester, authority=authority, by=by)
+        for run in started.runs:
+            if not run.needs_approval:
+                self.work(run.id, patience=patience, watch=watch)
+        return started, tuple(self.status(run.id) for run in started.runs)
+
+    def work(self, run_id: str | None = None, *, patience: timedelta = PATIENCE, watch: Watcher = nobody, reopen: bool = False) -> int:
+        """Do what is due (of one run, or of all) until nothing is, or what is left is due later than ``patience`` from its last progress.
+
+        Without a run, requests that have none are adopted first. ``reopen`` puts given-up steps back. Returns how many steps were done.
+        """
+        if run_id is None:
+            adopt(self.rooms, "operator")
+        if reopen:
+            self._reopen(run_id)
+        worker = Worker(self.rooms, f"{socket.gethostname()}:{os.getpid()}", watch=watch)
+        worker.finish_closing()
+        done = 0
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since <= patience.total_seconds():
+            if worker.work(run_id):
+                done += 1
+                idle_since = idle_since if self._only_failing(run_id) else time.monotonic()
+                continue
+            left = timedelta(seconds=patience.total_seconds() - (time.monotonic() - idle_since))
+            due = due_within(self.rooms, run_id, left)
+            if due is None:
+                break
+            time.sleep(min(max((due - self.rooms.clock.now()).total_seconds(), GLANCE), max(left.total_seconds(), 0)))
+        return done
+
+    def approve(self, run_id: str, digest: str, *, by: str) -> tuple[Run, ...]:
+        """A second person's word on a batch above the blast radius; all its waves are approved.
+
+        Raises:
+            ApprovalNeeded: the digest is another, or the same person started it.
+            UnknownRequest: no such run.
+        """
+        first = self.rooms.journal.approve(run_id, digest, by)
+        batch = [run for run in self.rooms.journal.runs(RunStatus.AWAITING_APPROVAL) if run.plan_digest == digest]
+        return (first, *(self.rooms.journal.approve(run.id, digest, by) for run in batch))
+
+    def access(self, subject: str, to: Path, *, scope: Scope | None = None) -> Export:
+        """Everything that the listed stores hold about one subject, as a ZIP that a person can read.
+
+        Raises:
+            UnknownSubject, InvalidRequest, PolicyError, StoreError: no file is left.
+        """
+        return export(self.rooms, self.subject(subject), scope or Scope(), to)
+
+    def status(self, run_id: str) -> Standing:
+        """Where a run stands.
+
+        Raises:
+            UnknownRequest: no such run.
+        """
+        journal = self.rooms.journal
+        run = journal.run(run_id)
+        requests = tuple(journal.requests(run_id=run_id))
+        return Standing(run, tuple(journal.steps(run_id)), requests, tuple(journal.receipts(run_id)))
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return self.rooms.journal.runs()
+
+    def incidents(self, *, open_only: bool = True) -> list[Incident]:
+        """What a control found wrong; closed only by that control passing."""
+        return self.rooms.journal.incidents(open_only=open_only)
+
+    def check_log(self) -> LogCheck:
+        """Audit the whole evidence log.
+
+        Raises:
+            EvidenceError: it is not what was signed.
+        """
+        return self.rooms.log.check()
+
+    def verify(self, receipt: Path, trust: Path | None = None) -> Verified:
+        """Check a receipt against a trust bundle (this policy's own, if none is given).
+
+        Raises:
+            BadProof: anything at all is not as issued.
+        """
+        return verify_receipt(receipt.read_bytes(), (trust or self.trust_path).read_bytes())
+
+    def find_run(self, name: str) -> str:
+        """The run that ``name`` means: a run's id, or a request's.
+
+        Raises:
+            UnknownRequest: neither.
+        """
+        if name.startswith("req_"):
+            found = self.rooms.journal.request(name).run_id
+            if found is None:
+                raise UnknownRequest(f"request {name} has no run yet; `expunge work` starts one")
+            return found
+        return self.rooms.journal.run(name).id
+
+    def _reopen(self, run_id: str | None) -> None:
+        for run in [self.rooms.journal.run(run_id)] if run_id else self.rooms.journal.runs(RunStatus.INCOMPLETE):
+            stopped = [step.name for step in self.rooms.journal.steps(run.id) if step.status is StepStatus.GIVEN_UP]
+            if stopped:
+                self.rooms.journal.reopen(run.id, stopped)
+
+    def _only_failing(self, run_id: str | None) -> bool:
+        """Whether the step just taken was put back: trying again is not progress."""
+        if run_id is None:
+            return False
+        return any(step.error_code is not None and step.status is StepStatus.WAITING for step in self.rooms.journal.steps(run_id))
+
+
+def as_json(standing: Standing) -> Json:
+    """A run's standing for ``--json``; no identifiers."""
+    return {
+        "run": standing.run.id,
+        "status": standing.run.status.value,
+        "complete": standing.complete,
+        "plan_digest": standing.run.plan_digest,
+        "requests": [{"id": one.id, "status": one.status.value} for one in standing.requests],
+        "steps": [
+            {
+                "name": step.name,
+                "kind": step.kind,
+                "status": step.status.value,
+                "attempts": step.attempts,
+                "done": step.done,
+                "error": step.error_code,
+                "message": step.error_message,
+                "due": step.due.isoformat() if step.due else None,
+            }
+            for step in standing.steps
+        ],
+        "receipts": [{"request": one.request_id, "path": one.path, "log_index": one.log_index} for one in standing.receipts],
+    }

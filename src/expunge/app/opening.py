@@ -1,0 +1,119 @@
+"""Opens everything that a policy names, each thing when it is first needed, and puts the rooms together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from expunge.app.library import Expunge
+from expunge.erase.context import Rooms
+from expunge.errors import UnknownStore
+from expunge.evidence.files import create_once, write_durably
+from expunge.evidence.log import Log
+from expunge.evidence.signing import Signer
+from expunge.evidence.tombstones import Register
+from expunge.evidence.trust import Trust
+from expunge.journal import Journal
+from expunge.keys.external import EnvironmentSecret, ExternalRoot, KeyFile
+from expunge.keys.vault import Vault
+from expunge.policy.load import load
+from expunge.policy.model import Policy
+from expunge.ports import Clock
+from expunge.runtime.clock import SystemClock
+from expunge.stores.base import Store
+from expunge.stores.registry import open_store
+
+EXTERNAL_ROOT = "EXPUNGE_EXTERNAL_ROOT"
+"""Where the secret that wraps the roots may come from; without it a key file beside the roots' folder is used."""
+
+LOOKUP_BYTES = 32
+
+
+def open_policy(path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | None = None, clock: Clock | None = None) -> Expunge:
+    """Open a policy file with its journal, keys and evidence; stores are opened when they are first used.
+
+    ``env`` fills in the policy's ``${NAME}``; the process's environment, if not given.
+
+    Raises:
+        PolicyInvalid: with every problem and its place.
+        StoreError, KeyStoreError, EvidenceError: the control database, the keys or the log can't be opened.
+    """
+    given = dict(os.environ) if env is None else dict(env)
+    policy = load(Path(path), given)
+    return Expunge(open_rooms(policy, given, clock or SystemClock()))
+
+
+def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
+    """The rooms of one policy, concrete."""
+    control = policy.control
+    for folder in (control.roots, control.evidence, control.evidence / "receipts"):
+        folder.mkdir(parents=True, exist_ok=True)
+    vault = Vault.open(control.keys, control.roots, _external(control.roots, env), clock)
+    lookup = create_once(control.roots / "lookup.key", secrets.token_bytes(LOOKUP_BYTES))
+    journal = Journal.open(control.journal, clock=clock, sealer=vault, lookup_key=lookup)
+    host = _origin(policy)
+    secret = control.evidence / "signers"
+    secret.mkdir(mode=0o700, exist_ok=True)
+    log_signer = Signer.load_or_create(secret / "log.key", f"{host}/log")
+    executor = Signer.load_or_create(secret / "executor.key", f"{host}/executor")
+    verifier = Signer.load_or_create(secret / "verifier.key", f"{host}/verifier")
+    log = Log.open(control.evidence / "log", log_signer, clock)
+    _publish_trust(control.evidence / "trust.json", Trust.of(log_signer.vkey, executor.vkey, verifier.vkey))
+    register = Register.open(control.evidence)
+    return Rooms(policy, OpenStores(policy), journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts")
+
+
+class OpenStores(Mapping[str, Store]):
+    """The policy's stores by name; each is opened when it is first asked for, and again after it could not be."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Open nothing yet."""
+        self._policy = policy
+        self._open: dict[str, Store] = {}
+
+    def __getitem__(self, name: str) -> Store:
+        """The store, opened.
+
+        Raises:
+            UnknownStore: the policy lists none of that name.
+            StoreError: as the store says.
+        """
+        note = self._policy.catalog.stores.get(name)
+        if note is None:
+            known = ", ".join(self._policy.catalog.stores)
+            raise UnknownStore(f"the policy lists no store {name!r}; it lists {known}", where=name)
+        if name not in self._open:
+            self._open[name] = open_store(note.kind, name, note.options, self._policy.catalog.in_store(name))
+        return self._open[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names in the policy's order."""
+        return iter(self._policy.catalog.stores)
+
+    def __len__(self) -> int:
+        """How many the policy lists."""
+        return len(self._policy.catalog.stores)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def _external(roots: Path, env: Mapping[str, str]) -> ExternalRoot:
+    if EXTERNAL_ROOT in env:
+        return EnvironmentSecret.read(EXTERNAL_ROOT, env)
+    return KeyFile.load_or_create(roots.parent / "external.key")
+
+
+def _origin(policy: Policy) -> str:
+    """The name that the log and the signers carry: the host part of the controller's contact."""
+    return policy.controller.contact.rpartition("@")[2].rpartition("://")[2].partition("/")[0] or "expunge"
+
+
+def _publish_trust(path: Path, trust: Trust) -> None:
+    """Write the bundle that is handed to strangers, once; witnesses that were added to it later stay."""
+    if not path.exists():
+        write_durably({path: trust.to_json()})

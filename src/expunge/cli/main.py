@@ -1,0 +1,42 @@
+"""``expunge``: the library's words as commands.
+
+Output goes to stdout: tables for people, or with ``--json`` one JSON document for programs. Progress and faults go to stderr. The exit
+status is the fault's (errors.py); 0 is only ever "done".
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from expunge.cli import evidence, operate, policy, requests
+from expunge.cli.show import Shown, fail
+from expunge.errors import ExpungeError
+
+app = typer.Typer(
+    name="expunge",
+    help="Erase a person from every store, and prove it to a stranger.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(policy.app, name="policy")
+for module in (requests, operate, evidence):
+    module.add_to(app)
+app.add_typer(evidence.log, name="log")
+app.command("discover")(policy.discover)
+
+
+def run() -> None:
+    """The entry point: faults become a message, a hint and an exit status; nothing else is caught."""
+    try:
+        app()
+    except ExpungeError as fault:
+        fail(fault, as_json=Shown.json)
+        sys.exit(fault.exit_status)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,93 @@
+"""``expunge approve``, ``work``, ``status``, ``incidents``, ``hold``: what an operator does."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from expunge.app.library import PATIENCE, as_json
+from expunge.cli.present import progress, show_incidents, show_runs, show_standing
+from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out
+from expunge.errors import RunUnfinished
+
+RunName = Annotated[str | None, typer.Argument(metavar="[RUN|REQUEST]", help="A run's or a request's id; all, if not given.")]
+
+LOOK_EVERY = 1.0
+"""Seconds between looks when `work --forever` has nothing to do: one query on the journal."""
+
+
+def approve(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    digest: Annotated[str, typer.Option(help="The digest that the dry run showed.")],
+    by: Annotated[str, typer.Option(help="Who approves; not who started it.")],
+    policy: PolicyPath = DEFAULT_POLICY,
+    json: AsJson = False,
+) -> None:
+    """A second person's word on a batch above the blast radius. `expunge work` then begins with ten people."""
+    with opened(policy) as library:
+        runs = library.approve(run, digest, by=by)
+    if json:
+        document({"approved": [one.id for one in runs], "by": by})
+    else:
+        out.print(f"approved {len(runs)} {'wave' if len(runs) == 1 else 'waves'}; `expunge work` begins")
+
+
+def work(
+    run: RunName = None,
+    policy: PolicyPath = DEFAULT_POLICY,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for steps that are to be tried again.")] = PATIENCE.total_seconds(),
+    reopen: Annotated[bool, typer.Option("--reopen", help="Put steps back that were given up, after mending what stopped them.")] = False,
+    forever: Annotated[bool, typer.Option("--forever", help="Keep working as a service.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Do what is due: continue runs after a crash or an outage, start what was filed, close what is no longer pending."""
+    with opened(policy) as library, progress(quiet=json) as watch:
+        name = library.find_run(run) if run else None
+        done = library.work(name, patience=timedelta(seconds=patience), watch=watch, reopen=reopen)
+        while forever:
+            time.sleep(LOOK_EVERY)
+            done += library.work(name, patience=timedelta(seconds=patience), watch=watch)
+        standings = [library.status(one.id) for one in library.runs() if name in (None, one.id)]
+    if json:
+        document({"steps_done": done, "runs": [as_json(one) for one in standings]})
+    else:
+        show_runs(standings)
+    stuck = [one for one in standings if one.waiting]
+    if stuck:
+        raise RunUnfinished(str(stuck[0].waiting[0].error_message), where=stuck[0].run.id)
+
+
+def status(run: RunName = None, policy: PolicyPath = DEFAULT_POLICY, json: AsJson = False) -> None:
+    """Where runs and requests stand, what is waiting and why."""
+    with opened(policy) as library:
+        if run is None:
+            standings = [library.status(one.id) for one in library.runs()]
+            if json:
+                document([as_json(one) for one in standings])
+            else:
+                show_runs(standings)
+            return
+        standing = library.status(library.find_run(run))
+    if json:
+        document(as_json(standing))
+    else:
+        show_standing(standing)
+
+
+def incidents(
+    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    policy: PolicyPath = DEFAULT_POLICY,
+    json: AsJson = False,
+) -> None:
+    """What a control found wrong: owner, clock, and how often it came back. Closed only by that control passing."""
+    with opened(policy) as library:
+        show_incidents(library.incidents(open_only=not every), as_json=json)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (approve, work, status, incidents):
+        app.command()(command)

@@ -1,0 +1,142 @@
+"""``expunge plan``, ``erase``, ``access``: what a requester asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from expunge.app.library import PATIENCE
+from expunge.cli.present import progress, show_preview, show_started
+from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out, relative
+from expunge.errors import InvalidRequest, RunUnfinished
+from expunge.terms import Scope, Span
+
+Subjects = Annotated[list[str] | None, typer.Argument(metavar="KIND:KEY…", help="Who: e.g. child:17 or adult:email=ann@example.org.")]
+From = Annotated[Path | None, typer.Option("--subjects-from", help="A file with one subject a line; - is stdin.", allow_dash=True)]
+Categories = Annotated[list[str] | None, typer.Option("--category", help="Only this data category (and what lies in it). Repeatable.")]
+Since = Annotated[str | None, typer.Option("--since", help="Only what was captured at or after this date or time (ISO 8601, UTC).")]
+Until = Annotated[str | None, typer.Option("--until", help="Only what was captured before this date or time (ISO 8601, UTC).")]
+Items = Annotated[list[str] | None, typer.Option("--item", help="Only this record: STORE.COLLECTION/KEY. Repeatable.")]
+
+
+def plan(
+    subjects: Subjects = None,
+    policy: PolicyPath = DEFAULT_POLICY,
+    subjects_from: From = None,
+    category: Categories = None,
+    since: Since = None,
+    until: Until = None,
+    item: Items = None,
+    json: AsJson = False,
+) -> None:
+    """Dry run: what an erasure would do to how many records, in which order, and why. Writes nothing."""
+    with opened(policy) as library:
+        shown = library.plan(_subjects(subjects, subjects_from), scope(category, since, until, item))
+        show_preview(shown, as_json=json)
+
+
+def erase(
+    subjects: Subjects = None,
+    policy: PolicyPath = DEFAULT_POLICY,
+    subjects_from: From = None,
+    category: Categories = None,
+    since: Since = None,
+    until: Until = None,
+    item: Items = None,
+    requester: Annotated[str, typer.Option(help="The role of who asks: data subject, parent, court …")] = "data subject",
+    authority: Annotated[str, typer.Option(help="How it was proven that they may ask.")] = "proven by the caller",
+    by: Annotated[str, typer.Option(help="Who runs this; above the blast radius somebody else must approve.")] = "operator",
+    patience: Annotated[
+        float, typer.Option(help="Seconds to wait for a store that is away; the run stays either way.")
+    ] = PATIENCE.total_seconds(),
+    json: AsJson = False,
+) -> None:
+    """Erase: file the requests, plan, locate, erase, verify, and write receipts.
+
+    Exit 0 only when every listed store was reached and verified. An unfinished run stays in the journal: `expunge work` continues it.
+    """
+    with opened(policy) as library, progress(quiet=json) as watch:
+        started, standings = library.erase(
+            _subjects(subjects, subjects_from),
+            scope(category, since, until, item),
+            requester=requester,
+            authority=authority,
+            by=by,
+            patience=timedelta(seconds=patience),
+            watch=watch,
+        )
+    show_started(started, standings, as_json=json)
+    unfinished = [one for one in standings if not one.complete]
+    if unfinished:
+        where = unfinished[0].waiting[0].error_message if unfinished[0].waiting else "steps are still waiting"
+        waiting = unfinished[0].run.needs_approval and unfinished[0].run.approved_by is None
+        raise RunUnfinished("a second person must approve the dry run" if waiting else str(where), where=unfinished[0].run.id)
+
+
+def access(
+    subject: Annotated[str, typer.Argument(metavar="KIND:KEY", help="Who: e.g. child:17.")],
+    to: Annotated[Path, typer.Option("--to", help="The ZIP to write.", dir_okay=False)] = Path("access.zip"),
+    policy: PolicyPath = DEFAULT_POLICY,
+    category: Categories = None,
+    since: Since = None,
+    until: Until = None,
+    json: AsJson = False,
+) -> None:
+    """Write everything that the listed stores hold about one subject into a ZIP that a person can read."""
+    with opened(policy) as library:
+        found = library.access(subject, to, scope=scope(category, since, until, None))
+    if json:
+        document({"path": str(found.path), "records": dict(found.records), "files": found.files, "unreadable": list(found.unreadable)})
+        return
+    total = sum(found.records.values())
+    out.print(f"{total} records and {found.files} files from {len(found.records)} collections: [bold]{relative(found.path)}[/]")
+    for address in found.unreadable:
+        out.print(f"  not readable for an export: {address}")
+
+
+def scope(categories: Sequence[str] | None, since: str | None, until: str | None, items: Sequence[str] | None) -> Scope:
+    """The scope that the options name.
+
+    Raises:
+        InvalidRequest: a date that isn't one, or a range that is empty.
+    """
+    span = None
+    if since is not None or until is not None:
+        start, end = _moment(since, "--since"), _moment(until, "--until")
+        if start is not None and end is not None and start >= end:
+            raise InvalidRequest("--since must lie before --until")
+        span = Span(start, end)
+    for item in items or ():
+        if "/" not in item or "." not in item.partition("/")[0]:
+            raise InvalidRequest("--item is written STORE.COLLECTION/KEY")
+    return Scope(tuple(categories or ()), span, tuple(items or ()))
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"{option} is not a date or time in ISO 8601, such as 2026-01-31") from None
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _subjects(named: Sequence[str] | None, source: Path | None) -> list[str]:
+    found = list(named or ())
+    if source is not None:
+        text = typer.get_text_stream("stdin").read() if str(source) == "-" else source.read_text(encoding="utf-8")
+        found += [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not found:
+        raise InvalidRequest("name a subject, or give --subjects-from")
+    return found
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (plan, erase, access):
+        app.command()(command)

@@ -1,0 +1,165 @@
+"""Access requests: what the listed stores hold about one subject, as a ZIP that a person can open and read (GDPR 15, 20; 16 CFR 312.6).
+
+The same resolve and walk as an erasure, reading instead of erasing. Records that another person also owns are in it; what is declared to
+be the other person's part is not. The ZIP has ``index.html`` to read, ``data/<store>.<collection>.json`` for machines, and ``files/`` for
+recordings and videos. It is written beside its final name and renamed when whole.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from expunge.erase.context import Rooms, Sight, look
+from expunge.erase.extent import extent
+from expunge.erase.subjects import SubjectRef, resolve
+from expunge.erase.walk import Rows, Walked, walk
+from expunge.errors import UnknownSubject
+from expunge.policy.catalog import CollectionNote
+from expunge.policy.ownership import Ownership, Via
+from expunge.stores.base import Reader
+from expunge.terms import Json, Record, Scope, Value
+
+READ_AT_ONCE = 500
+"""Records read per call: a media record may be megabytes, so few at a time; 500 rows are one key batch."""
+
+SHOWN = 200
+"""Rows of a table shown in the page; the JSON has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The file that was written and what is in it."""
+
+    path: Path
+    records: Mapping[str, int]
+    files: int
+    unreadable: tuple[str, ...]
+
+
+def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
+    """Write the ZIP. Stores that can't be read for an export are named in it, never left out silently.
+
+    Raises:
+        UnknownSubject: no store knows the person.
+        StoreError: a store could not be reached; no file is left.
+    """
+    sight = look(rooms, scope)
+    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, [ref])
+    if not people.people:
+        raise UnknownSubject("no listed store has a record of this person")
+    walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
+    reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
+    temporary = to.with_name(f".{to.name}.part")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+            written = _fill(rooms, sight, walked, {name: sorted(found) for name, found in reach.going.items()}, archive)
+        temporary.replace(to)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Export(to, written[0], written[1], written[2])
+
+
+def _fill(
+    rooms: Rooms, sight: Sight, walked: Walked, places: Mapping[str, Sequence[int]], archive: zipfile.ZipFile
+) -> tuple[dict[str, int], int, tuple[str, ...]]:
+    counts: dict[str, int] = {}
+    sections: list[str] = []
+    unreadable: list[str] = []
+    files = 0
+    for address, rows in walked.rows.items():
+        chosen = places.get(address, ())
+        if not chosen:
+            continue
+        note = rooms.policy.catalog.collections[address]
+        store = rooms.stores[note.store]
+        if not isinstance(store, Reader):
+            unreadable.append(address)
+            continue
+        hidden = _others_parts(note, sight.held, walked, rows)
+        shown: list[Mapping[str, Json]] = []
+        for record, place in _records(store, note, rows, chosen):
+            fields = {name: value for name, value in record.fields.items() if name not in hidden.get(place, ())}
+            if record.body is not None:
+                name = _file_name(address, record)
+                archive.writestr(name, record.body)
+                fields["file"] = name
+                files += 1
+            shown.append(fields)
+        counts[address] = len(shown)
+        archive.writestr(f"data/{address}.json", json.dumps(shown, ensure_ascii=False, indent=1))
+        sections.append(_section(address, shown))
+    archive.writestr("index.html", _page(rooms.policy.controller.name, sections, unreadable))
+    return counts, files, tuple(unreadable)
+
+
+def _records(store: Reader, note: CollectionNote, rows: Rows, chosen: Sequence[int]) -> Iterator[tuple[Record, int]]:
+    for start in range(0, len(chosen), READ_AT_ONCE):
+        part = chosen[start : start + READ_AT_ONCE]
+        for record in store.read(note.name, [rows.addresses[place] for place in part]):
+            yield record, rows.places[record.address]
+
+
+def _others_parts(note: CollectionNote, held: Ownership, walked: Walked, rows: Rows) -> dict[int, set[str]]:
+    """Per record the fields that are declared to be the part of an owner who is not the one that asks."""
+    parts: dict[str, set[str]] = {}
+    for one in note.fields.values():
+        if one.part_of is not None:
+            parts.setdefault(one.part_of, set()).add(one.name)
+    hidden: dict[int, set[str]] = {}
+    for edge in held.into(note.address):
+        if edge.via is not Via.FROM or edge.owned_field not in parts:
+            continue
+        own: set[Value] = {value for value in walked.rows[edge.owner].column(edge.owner_field) if value is not None}
+        for place, value in enumerate(rows.column(edge.owned_field)):
+            if value not in own:
+                hidden.setdefault(place, set()).update(parts[edge.owned_field])
+    return hidden
+
+
+def _file_name(address: str, record: Record) -> str:
+    """A name inside the archive: the object's own, without any way up."""
+    parts = [part for part in PurePosixPath(record.filename or record.address).parts if part not in ("/", "..", ".")]
+    return str(PurePosixPath("files", address, *parts))
+
+
+def _section(address: str, records: Sequence[Mapping[str, Json]]) -> str:
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    body = "".join(f"<tr>{_cells(record, columns)}</tr>" for record in records[:SHOWN])
+    more = f"<p>{len(records) - SHOWN} more in data/{html.escape(address)}.json</p>" if len(records) > SHOWN else ""
+    return f"<h2>{html.escape(address)} <small>{len(records)}</small></h2><div><table><tr>{head}</tr>{body}</table></div>{more}"
+
+
+def _cells(record: Mapping[str, Json], columns: Iterable[str]) -> str:
+    cells = []
+    for name in columns:
+        value = record.get(name)
+        text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        link = name == "file"
+        cells.append(
+            f'<td><a href="{html.escape(text)}">{html.escape(text)}</a></td>' if link and text else f"<td>{html.escape(text)}</td>"
+        )
+    return "".join(cells)
+
+
+def _page(controller: str, sections: Sequence[str], unreadable: Sequence[str]) -> str:
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color-scheme:light dark}"
+        "div{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{text-align:left;padding:.25rem .6rem;"
+        "border-bottom:1px solid #8884;vertical-align:top}small{color:#888}"
+    )
+    left_out = f"<p>Held too, and not readable here: {html.escape(', '.join(unreadable))}.</p>" if unreadable else ""
+    title = html.escape(f"What {controller} holds about you")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{style}</style><h1>{title}</h1>"
+        f"<p>Every record in the stores that {html.escape(controller)} lists. The same as JSON is in the folder <i>data</i>, "
+        f"recordings and pictures are in <i>files</i>.</p>{left_out}{''.join(sections)}</html>"
+    )
