@@ -16,8 +16,8 @@ _SQLITE_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}
 _SQLITE_REFUSED = {"SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"}
 _PG_FULL = {"53100"}
 """SQLSTATE disk_full."""
-_PG_REFUSED = {"25006", "28000", "28P01", "42501"}
-"""SQLSTATE read_only_sql_transaction, two failed authentications, insufficient_privilege."""
+_PG_REFUSED = {"25006", "28000", "28P01", "3F000", "42501"}
+"""SQLSTATE read_only_sql_transaction, two failed authentications, no schema that we may use, insufficient_privilege."""
 
 
 @contextmanager

@@ -74,13 +74,14 @@ class Requests(Desk):
         subject: int | None = None,
     ) -> list[Request]:
         """The requests to which all given conditions apply, in the order of filing; ids that don't exist are left out."""
-        query = select(requests, intakes.c.sealed).outerjoin(intakes)
+        query = select(requests)
         for column, value in ((requests.c.status, status), (requests.c.run_id, run_id), (requests.c.subject, subject)):
             query = query if value is None else query.where(column == value)
         queries = [query] if ids is None else [query.where(requests.c.id.in_(chunk)) for chunk in chunks(ids)]
         with self._database.reading() as connection:
             rows = [row for one in queries for row in connection.execute(one)]
-        scopes = self._open_items({row.intake: row.sealed for row in rows if row.intake is not None})
+            sealed = _sealed(connection, {row.intake for row in rows} - {None})
+        scopes = self._open_items(sealed)
         return [_request(row, scopes) for row in sorted(rows, key=lambda row: int(row.sequence))]
 
     def set_request_status(self, ids: Iterable[str], status: RequestStatus) -> None:
@@ -155,6 +156,15 @@ def _earlier(connection: Connection, asked: Sequence[Asked]) -> Earlier:
         for row in connection.execute(select(*columns).where(requests.c.key_digest.in_(chunk)))
     }
     return Earlier(same, keys)
+
+
+def _sealed(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """The intakes' blobs; each once, for one may serve thousands of requests."""
+    return {
+        row.number: row.sealed
+        for chunk in chunks(numbers)
+        for row in connection.execute(select(intakes).where(intakes.c.number.in_(chunk)))
+    }
 
 
 def _release(connection: Connection) -> list[int]:
