@@ -48,9 +48,20 @@ def _plain(value: object) -> object:
     return text_of(value)  # type: ignore[arg-type]  # a driver's date, UUID or decimal: all are Values
 
 
-def key_of(address: str) -> Key:
-    """The key's values."""
-    return tuple(bytes.fromhex(value["hex"]) if isinstance(value, dict) else value for value in json.loads(address))
+def key_of(address: str, *, width: int, where: str) -> Key:
+    """The key's values, ``width`` of them.
+
+    Raises:
+        Drift: that is no address of a record with such a key; the primary key was changed since it was located.
+    """
+    try:
+        values = json.loads(address)
+        key = tuple(bytes.fromhex(value["hex"]) if isinstance(value, dict) else value for value in values)
+    except (ValueError, KeyError, TypeError):
+        key = ()
+    if len(key) != width or not all(isinstance(value, str | int | float | bytes) for value in key):
+        raise Drift("an address doesn't fit the table's primary key; locate its records again", where=where)
+    return key
 
 
 def content_addresses(digests: Iterable[str], seen: dict[str, int]) -> list[str]:
@@ -62,10 +73,14 @@ def content_addresses(digests: Iterable[str], seen: dict[str, int]) -> list[str]
     return made
 
 
-def wanted_digests(addressed: Iterable[str]) -> dict[str, int]:
-    """How many records of each content are addressed."""
+def wanted_digests(addressed: Iterable[str], *, where: str) -> dict[str, int]:
+    """How many records of each content are addressed.
+
+    Raises:
+        Drift: as ``key_of``.
+    """
     counts: dict[str, int] = {}
     for address in addressed:
-        digest = str(json.loads(address)[1])
-        counts[digest] = counts.get(digest, 0) + 1
+        _, digest, _ = key_of(address, width=3, where=where)
+        counts[str(digest)] = counts.get(str(digest), 0) + 1
     return counts

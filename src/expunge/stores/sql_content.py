@@ -7,12 +7,11 @@ counting; as they are alike, it doesn't matter which of them goes. Every batch r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
-from expunge.errors import Drift
 from expunge.stores.sql_address import Key, wanted_digests
 from expunge.stores.sql_dialect import Dialect
 from expunge.stores.sql_table import Column, Table
@@ -25,8 +24,8 @@ def apply_by_content(dialect: Dialect, connection: sa.Connection, table: Table, 
     Of ``m`` records alike, of which ``w`` are addressed, ``w`` go, but never one that the selector holds back: so beginning again from
     any point ends the same.
     """
-    wanted = wanted_digests(batch)
-    held = wanted_digests(step.selector.minus)
+    wanted = wanted_digests(batch, where=dialect.name)
+    held = wanted_digests(step.selector.minus, where=dialect.name)
     found: dict[str, list[Key]] = {}
     for handle, digest in dialect.like(connection, table, sorted(wanted)):
         found.setdefault(digest, []).append(handle)
@@ -44,20 +43,9 @@ def physical(dialect: Dialect, table: Table) -> Table:
 def handles_of(dialect: Dialect, connection: sa.Connection, table: Table, batch: Sequence[str]) -> Iterator[tuple[str, Key]]:
     """Each address with a present handle, for reading."""
     found: dict[str, list[Key]] = {}
-    for handle, digest in dialect.like(connection, table, sorted(wanted_digests(batch))):
+    for handle, digest in dialect.like(connection, table, sorted(wanted_digests(batch, where=dialect.name))):
         found.setdefault(digest, []).append(handle)
     for address in batch:
-        alike = found.get(next(iter(wanted_digests([address]))))
+        alike = found.get(next(iter(wanted_digests([address], where=dialect.name))))
         if alike:
             yield address, alike.pop()
-
-
-def refuse_if_partial(table: Table, names: Iterable[str], where: str) -> None:
-    """A table that neither has a key nor shows any column can't be addressed at all.
-
-    Raises:
-        Drift: so it is.
-    """
-    if not table.key and not list(names):
-        msg = f"{table.name} has neither a primary key nor columns that can be read"
-        raise Drift(msg, where=where)

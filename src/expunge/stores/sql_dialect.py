@@ -21,8 +21,12 @@ LOCATE_BATCH = 500
 FETCH = 10_000
 """Rows per fetch from a streaming cursor: some MB, and few round trips."""
 
-CONTENT_BATCH = 20_000
-"""Addresses by content per transaction: each transaction reads the whole table, so few of them; a digest is 64 bytes."""
+PER_KEY = 10
+"""Records per transaction for each of those keys: 5,000 by default, within a few per cent of the fastest on both databases (measured in
+batches of 500 to 20,000), and its locks are held for a fraction of a second."""
+
+PER_KEY_BY_CONTENT = 40
+"""The same for records without a key: each transaction reads the whole table, so few of them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,6 +40,10 @@ class Options:
     lock_timeout: float = 10.0
     statement_timeout: float | None = None
     connect_timeout: int = 10
+
+    def per_transaction(self, table: Table) -> int:
+        """How many records one transaction erases."""
+        return self.batch * (PER_KEY if table.key else PER_KEY_BY_CONTENT)
 
 
 def options_of(name: str, given: Mapping[str, object]) -> Options:
@@ -83,6 +91,9 @@ class Scan:
 
 class Dialect(Protocol):
     """One database's ways. Errors are the driver's; the store translates them. A connection given in has no transaction open."""
+
+    name: str
+    """The store's, for errors."""
 
     engine: sa.Engine
     remark: str

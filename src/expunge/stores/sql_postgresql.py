@@ -45,7 +45,7 @@ class Postgresql:
 
     def __init__(self, name: str, options: Options) -> None:
         """Connect nothing yet."""
-        self._name = name
+        self.name = name
         self._options = options
         self.engine = sa.create_engine(
             options.url,
@@ -113,7 +113,7 @@ class Postgresql:
             return
         driver = self._driver(table, wanted)
         conditions = [one_of(table, name, values) for name, values in wanted.items() if name != driver]
-        conditions += [within(table, name, span, self._name) for name, span in selector.within.items()]
+        conditions += [within(table, name, span, self.name) for name, span in selector.within.items()]
         if selector.present:
             conditions.append(sa.or_(*(table.sql(name).is_not(None) for name in sorted(selector.present))))
         order = [table.sql(name) for name in table.key] or self.content(table)
@@ -178,7 +178,7 @@ class Postgresql:
         meant = coerce(value, fact.type) if fact.type in SELECTABLE else value  # type: ignore[arg-type]  # a Step's repoint holds Values
         if meant is None:
             msg = f"the pseudo-person's value doesn't fit {table.name}.{name}"
-            raise Drift(msg, where=self._name)
+            raise Drift(msg, where=self.name)
         if isinstance(meant, bytes):
             return sa.bindparam(None, meant, type_=sa.LargeBinary)
         return sa.cast(sa.bindparam(None, text_of(meant), type_=sa.Text), Named(fact.cast))  # type: ignore[arg-type]  # as above

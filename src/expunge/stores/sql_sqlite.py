@@ -39,7 +39,7 @@ class Sqlite:
 
     def __init__(self, name: str, options: Options) -> None:
         """Open nothing yet."""
-        self._name = name
+        self.name = name
         self._options = options
         self.path = Path(str(options.url.database)).absolute()
         # No pool: an open connection would go on reading a file that was moved away or replaced.
@@ -151,7 +151,7 @@ class Sqlite:
         """
         if table.shape.hangs_on:
             msg = f"{table.name} is an index on {table.shape.hangs_on} and is erased with it"
-            raise Refused(msg, where=self._name)
+            raise Refused(msg, where=self.name)
         ours = [
             (name, _or_null(membership(coerce_all(values, table.columns[name].type), table.columns[name].type)))
             for name, values in step.selector.any_of.items()
@@ -172,7 +172,7 @@ class Sqlite:
         meant = value if kind in (FieldType.JSON, FieldType.OTHER) else coerce(value, kind)  # type: ignore[arg-type]  # a Step's repoint holds Values
         if meant is None:
             msg = f"the pseudo-person's value doesn't fit {table.name}.{name}"
-            raise Drift(msg, where=self._name)
+            raise Drift(msg, where=self.name)
         return storable(meant)  # type: ignore[arg-type]  # as above
 
     def count(self, connection: sa.Connection, table: Table, selector: Selector, columns: Sequence[sa.ColumnElement[object]]) -> Scan:

@@ -16,6 +16,8 @@ from expunge.stores.base import coerce
 from expunge.stores.sql_times import instant
 from expunge.terms import FieldType, Span, Value, text_of
 
+INT8 = 2**63
+
 Test: TypeAlias = Callable[[object], bool]
 
 
@@ -86,19 +88,24 @@ def texts_test(values: Iterable[Value], kind: FieldType) -> Test:
 
 
 def _text(value: Value) -> str:
-    if isinstance(value, Decimal | float) and value == int(value):  # 7, 7.0 and 7.00 are one number
-        return str(int(value))
-    return format(Decimal(repr(value)).normalize(), "f") if isinstance(value, float) else text_of(value)
+    if isinstance(value, Decimal | float):
+        number = Decimal(str(value))  # 7, 7.0 and 7.00 are one number
+        return format(number.normalize(), "f") if number.is_finite() else str(number)
+    return text_of(value)
 
 
 def proposals(values: Iterable[Value]) -> list[Value]:
-    """What to look up in an index: each value, and for a text that is a number, the number that a column without a type may hold."""
+    """What to look up in an index: each value, and for a text that is a number, the number that a column without a type may hold.
+
+    Left out is what SQLite can't hold, so that no record equals it: integers beyond 64 bits, lone surrogates.
+    """
     found: list[Value] = []
     for value in values:
-        found.append(value)
-        if isinstance(value, str):
-            number = coerce(value, FieldType.INTEGER)
-            found += [number] if number is not None else []
+        number = coerce(value, FieldType.INTEGER) if isinstance(value, str) else value
+        if isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value):
+            found.append(value)
+        if isinstance(number, bytes) or (isinstance(number, int) and -INT8 <= number < INT8):
+            found.append(number)
     return found
 
 
