@@ -71,7 +71,7 @@ def test_two_registers_give_different_digests(tmp_path: Path) -> None:
     for name in "ab":
         Register.open(tmp_path / name).lay([stone(CHILD)])
         lines.append((tmp_path / name / "tombstones").read_bytes())
-    assert lines[0][:66] != lines[1][:66]
+    assert lines[0].splitlines()[1][:66] != lines[1].splitlines()[1][:66]
 
 
 def test_the_register_without_its_key_is_refused(register: Register, tmp_path: Path) -> None:
@@ -113,15 +113,16 @@ def test_any_change_that_is_no_torn_end_is_refused(register: Register, tmp_path:
     first = held.read_bytes()
     register.lay([stone(MAIL, "r2", ("user.voice",))])
     both = held.read_bytes()
-    for place in range(len(both) - 1):
+    for place in range(len(both)):
         changed = bytearray(both)
         changed[place] ^= 0x01
         held.write_bytes(changed)
         with pytest.raises(BadProof):
             Register.open(tmp_path / "log").match([CHILD, MAIL])
-    held.write_bytes(both[len(first) :])
-    with pytest.raises(BadProof):
-        Register.open(tmp_path / "log")
+    for changed in (both[len(first) :], both.replace(b" ", b"\0", 4), first.replace(b'":"r', b'":"\0', 1) + both[len(first) :]):
+        held.write_bytes(changed)
+        with pytest.raises(BadProof):
+            Register.open(tmp_path / "log")
 
 
 def test_stones_of_other_processes_are_seen(register: Register, tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_stones_of_other_processes_are_seen(register: Register, tmp_path: Path) 
 def test_many_identifiers_of_one_request_share_lines(register: Register, tmp_path: Path) -> None:
     people = [Identifier("child", str(number)) for number in range(1000)]
     register.lay(stone(one) for one in people)
-    assert (tmp_path / "log/tombstones").read_bytes().count(b"\n") == 17
+    assert (tmp_path / "log/tombstones").read_bytes().count(b"\n+ ") == 16
     assert len(register.match(people)) == 1000
 
 

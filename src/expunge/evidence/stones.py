@@ -1,12 +1,15 @@
-"""How a tombstone is written: one line for the digests that share their facts, one for an undone request, one that seals a batch."""
+"""How tombstones are written: a line for the digests that share their facts, a line for an undone request, a head before each batch."""
 
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from os import SEEK_CUR
+from typing import BinaryIO, Final
 
 from expunge.errors import BadProof
 from expunge.terms import Identifier
@@ -14,10 +17,11 @@ from expunge.terms import Identifier
 DIGEST_BYTES: Final = 32
 LAID: Final = b"+ "
 LIFTED: Final = b"- "
-SEALED: Final = b"= "
 _MOST_DIGESTS = 64
 """Digests in one line, so that a look-up never has to read a long one; few people have more identifiers."""
 _HEX = 2 * DIGEST_BYTES
+_HEAD = re.compile(rb"= ([0-9a-f]{8}) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
+_HEAD_BYTES = 85
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,34 @@ def lifted_request(line: bytes) -> str:
         return str(json.loads(line[len(LIFTED) :])["request"])
     except (ValueError, KeyError, TypeError):
         raise BadProof("a line of the register can't be read", where="tombstone register") from None
+
+
+def head_of(body: bytes, seal: bytes) -> bytes:
+    """The line before a batch: its length, its seal, and a checksum of both, so that a changed length is not taken for a torn end."""
+    told = b"= %08x %s" % (len(body), seal.hex().encode())
+    return told + b" %08x\n" % zlib.crc32(told)
+
+
+def read_batch(file: BinaryIO) -> tuple[bytes, bytes] | None:
+    """The seal and the lines of the batch that begins here; ``None`` at the end, or before what a crash left there.
+
+    A crash leaves the last batch cut short, or, where a file system extends a file before it writes, with zeros.
+
+    Raises:
+        BadProof: something else begins here.
+    """
+    head = file.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or head.startswith(b"\0"):
+        return None
+    matched = _HEAD.fullmatch(head)
+    if matched is None or zlib.crc32(head[: matched.start(3) - 1]) != int(matched[3], 16):
+        raise BadProof("the register was changed", where="tombstone register")
+    length = int(matched[1], 16)
+    body, more = file.read(length), file.read(1)
+    file.seek(-len(more), SEEK_CUR)
+    if len(body) < length or (b"\0" in body and not more):
+        return None
+    return bytes.fromhex(matched[2].decode()), body
 
 
 def _json(told: dict[str, object]) -> bytes:

@@ -5,16 +5,16 @@ identifier: each is an HMAC-SHA256 of type and value under the register's key. W
 before when, which request) stands beside the digests in plain words. A single item is laid as an identifier of its own (type ``item``,
 value ``store.collection/key``).
 
-The file only grows, by batches; a batch ends in a line that seals it and all before it under the key. What a crash leaves of a batch
-is no batch: its end is missing or full of zeros, it was never announced, and the next writer cuts it off. Anything else that does not
-fit its seal was changed, and is an error. (Whoever may write the file can still cut off its end: keep copies, as of the log.)
+The file only grows, by batches; a batch begins with its length and a seal, under the key, over it and all before it. What a crash leaves
+of a batch is no batch: its end is missing or zeros, it was never announced, and the next writer cuts it off. Anything else that does
+not fit its seal was changed, and is an error. (Whoever may write the file can still cut off its end: keep copies, as of the log.)
 """
 
 from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby, islice
 from pathlib import Path
@@ -27,15 +27,15 @@ from expunge.evidence.prefixes import PrefixIndex
 from expunge.evidence.stones import (
     DIGEST_BYTES,
     LAID,
-    LIFTED,
-    SEALED,
     Facts,
     Stone,
     digests_of,
     facts_of,
+    head_of,
     laid_lines,
     lifted_line,
     lifted_request,
+    read_batch,
 )
 from expunge.terms import Identifier
 
@@ -149,51 +149,30 @@ class Register:
         body = b"".join(line + b"\n" for line in lines)
         with locked(self._lock):
             self._refresh()
-            append_durably(self._path, self._end, body + SEALED + self._sealed(body).hex().encode() + b"\n")
+            append_durably(self._path, self._end, head_of(body, self._sealed(body)) + body)
 
     def _sealed(self, body: bytes) -> bytes:
         """The seal of a batch: over it and, by the seal before, over all that precede it."""
         return hmac.digest(self._key, framed(self._seal, body), "sha256")
 
     def _refresh(self) -> None:
-        """Take in the batches that were sealed since the last look."""
+        """Take in the batches that were laid since the last look."""
         with translated(), self._path.open("rb") as file:
             file.seek(self._end)
-            for body, seal in _batches(file):
-                if not hmac.compare_digest(seal, self._sealed(body).hex().encode()):
-                    if b"\0" in body or b"\0" in seal:
-                        return
+            while batch := read_batch(file):
+                seal, body = batch
+                if not hmac.compare_digest(seal, self._sealed(body)):
                     raise BadProof("the register was changed", where=_WHERE)
-                self._take(body)
-                self._seal = self._sealed(body)
+                self._take(file.tell() - len(body), body)
+                self._seal = seal
                 self._end = file.tell()
 
-    def _take(self, body: bytes) -> None:
-        place = self._end
+    def _take(self, place: int, body: bytes) -> None:
         found: list[tuple[bytes, int]] = []
         for line in body.splitlines(keepends=True):
             if line.startswith(LAID):
                 found.extend((digest, place) for digest in digests_of(line))
-            elif line.startswith(LIFTED):
+            else:
                 self._lifted[lifted_request(line)] = place
             place += len(line)
         self._index.add(found)
-
-
-def _batches(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Each batch's lines and its seal's hex digits; an unfinished one at the end is left out.
-
-    Raises:
-        BadProof: a whole line is none of the three kinds, nor what a crash leaves.
-    """
-    body: list[bytes] = []
-    for line in iter(file.readline, b""):
-        if not line.endswith(b"\n"):
-            return
-        if line.startswith(SEALED):
-            yield b"".join(body), line.removeprefix(SEALED).removesuffix(b"\n")
-            body = []
-        elif line.startswith((LAID, LIFTED)) or b"\0" in line:
-            body.append(line)
-        else:
-            raise BadProof("the register was changed", where=_WHERE)
