@@ -27,3 +27,13 @@ def s3() -> Iterator[services.S3]:
     """A running S3 server of this worker; ``s3.bucket()`` makes an empty bucket."""
     with services.s3() as server:
         yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by the server that it asks for, so that ``-m 'not s3'`` needs no mark by hand."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "postgresql_server" in names:
+            item.add_marker(pytest.mark.postgresql)
+        if "s3" in names:
+            item.add_marker(pytest.mark.s3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -72,16 +72,20 @@ def _row(record: Content) -> Row:
 
 
 class SqliteHarness(Harness):
-    """An SQLite file in rollback-journal mode, where one exclusive lock keeps everybody out: an outage for readers as well."""
+    """An SQLite file. Without a write-ahead log one exclusive lock keeps everybody out; with one, an application keeps it open."""
 
     bulk = 11_000
     table = "CREATE TABLE notes (id INTEGER PRIMARY KEY, owner TEXT, number INTEGER, body TEXT, at TIMESTAMP)"
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "notes.db"
+    def __init__(self, folder: Path, journal: str) -> None:
+        self.path = folder / journal / "notes.db"
+        self.path.parent.mkdir()
+        self.application = sqlite3.connect(self.path)
+        self.application.execute(f"PRAGMA journal_mode={journal}").fetchall()
         with self.session() as session:
             session.execute(self.table)
             session.execute("CREATE INDEX notes_owner ON notes (owner)")
+        self.application.execute("SELECT count(*) FROM notes").fetchall()  # it takes part: the log outlives other connections
 
     @contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
@@ -124,11 +128,22 @@ class SqliteHarness(Harness):
         with self.session() as session:
             session.execute("ALTER TABLE notes RENAME COLUMN possessor TO owner")
 
+    def close(self) -> None:
+        self.application.close()
+
 
 @pytest.fixture
-def sqlite_harness(tmp_path: Path) -> SqliteHarness:
+def sqlite_harness(tmp_path: Path) -> Iterator[SqliteHarness]:
     """An empty table in an SQLite file."""
-    return SqliteHarness(tmp_path)
+    with closing(SqliteHarness(tmp_path, "DELETE")) as harness:
+        yield harness
+
+
+@pytest.fixture
+def sqlite_wal_harness(tmp_path: Path) -> Iterator[SqliteHarness]:
+    """The same with a write-ahead log, in which history stays."""
+    with closing(SqliteHarness(tmp_path, "WAL")) as harness:
+        yield harness
 
 
 @pytest.fixture

@@ -53,10 +53,13 @@ class Saboteur:
         """As the honest store."""
         self.honest.close()
 
+    def anybody(self) -> Selector:
+        """Selects every record of the population."""
+        return Selector(self.harness.collection, within={self.harness.fields["at"]: Span()})
+
     def everything(self, carry: Sequence[str] = ()) -> list[Located]:
         """Every record of the population."""
-        name = self.harness.fields["at"]
-        return list(self.honest.locate(Selector(self.harness.collection, within={name: Span()}), carry))
+        return list(self.honest.locate(self.anybody(), carry))
 
 
 class Sabotaged(Harness):

@@ -53,7 +53,7 @@ class Greedy(Saboteur):
     def erase(self, step: Step) -> Iterator[int]:
         """Those asked for, and one more."""
         others = [address for batch in self.everything() for address in batch.addresses if address not in step.addresses]
-        for _ in self.honest.erase(replace(step, addresses=tuple(others[:1]))):
+        for _ in self.honest.erase(replace(step, addresses=tuple(others[:1]), selector=self.anybody())):
             pass
         yield from self.honest.erase(step)
 
