@@ -33,6 +33,6 @@ def test_every_place_named_is_a_place_in_the_file(monkeypatch: pytest.MonkeyPatc
     for message in VECTORS.glob("*_fail.txt"):
         for line in message.read_text(encoding="utf-8").splitlines():
             file, row, column = line.split(": ", 1)[0].rsplit(":", 2)
-            lines = (VECTORS / file).read_bytes().decode("utf-8", "replace").splitlines() + [""]
+            lines = [*(VECTORS / file).read_bytes().decode("utf-8", "replace").splitlines(), ""]
             assert 1 <= int(row) <= len(lines)
             assert 1 <= int(column) <= len(lines[int(row) - 1]) + 1

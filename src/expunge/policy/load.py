@@ -57,7 +57,7 @@ def load(path: Path, env: Mapping[str, str]) -> Policy:
     found = [*check_policy(names), *check_datasets(names, files)]
     mute = unread or not all(list(file.datasets()) for file in files)
     problems += [one for one in found if not (mute and one.code in _FOLLOWING)]
-    told = _told(problems)
+    told = _told(problems, [document.file, *(file.document.file for file in files)])
     if written is None or any(one.severity == "error" for one in told):
         raise _refused(told)
     return _policy(path.parent, document, written, datasets, names, told)
@@ -69,14 +69,19 @@ def _refused(problems: Sequence[Problem]) -> PolicyInvalid:
     return PolicyInvalid("\n".join(str(one) for one in errors), problems=errors)
 
 
-def _told(problems: Sequence[Problem]) -> list[Problem]:
+def _told(problems: Sequence[Problem], files: Sequence[str]) -> list[Problem]:
     """Each once, in the order of the files: two checks may stumble over the same value."""
     told: dict[tuple[object, ...], Problem] = {}
     for one in problems:
         about_value = one.code in {"wrong-type", "wrong-value", "yaml-trap", "unknown-key"}
         told.setdefault((one.mark, one.path) if about_value else (one.mark, one.path, one.message), one)
-    files = list(dict.fromkeys(one.mark.file for one in problems if one.mark))
-    return sorted(told.values(), key=lambda one: (files.index(one.mark.file), one.mark.line, one.mark.column) if one.mark else (-1, 0, 0))
+    order = {file: place for place, file in enumerate(files)}
+    return sorted(told.values(), key=lambda one: _place(one, order))
+
+
+def _place(problem: Problem, order: Mapping[str, int]) -> tuple[int, int, int]:
+    mark = problem.mark
+    return (order.get(mark.file, len(order)), mark.line, mark.column) if mark else (-1, 0, 0)
 
 
 def _dataset_files(policy: Document, path: Path) -> tuple[list[DatasetFile], list[Problem]]:

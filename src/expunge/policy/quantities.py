@@ -17,12 +17,13 @@ UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_80
 LONGEST = timedelta(days=36_500)  # a hundred years: longer is "indefinite", and must be written so
 INDEFINITE = "indefinite"
 
-_WORDS = re.compile(rf"(\d{{1,9}}) ?({'|'.join(UNITS)})s?")
+_WORDS = re.compile(rf"([0-9]{{1,9}}) ?({'|'.join(UNITS)})s?")
 _ISO = re.compile(
-    r"P(?=\d|T\d)(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?"
+    r"P(?=\d|T\d)(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?",
+    re.ASCII,
 )
 _ISO_UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 _SCHEMA_WORDS = rf"^(\d{{1,9}} ?({'|'.join(UNITS)})s?|P[0-9YMWDTHS]+)$"
 
 

@@ -38,4 +38,14 @@ def as_text(schema: dict[str, Any]) -> str:
 
 
 def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
-    return {"$schema": DIALECT, **model.model_json_schema(by_alias=True), "title": title}
+    return {"$schema": DIALECT, **_closed(model.model_json_schema(by_alias=True)), "title": title}
+
+
+def _closed(schema: Any) -> Any:
+    """Refuse names that fit no pattern: pydantic leaves such keys open."""
+    if isinstance(schema, list):
+        return [_closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: _closed(one) for key, one in schema.items()}
+    return {**inner, "additionalProperties": False} if "patternProperties" in inner else inner
