@@ -4,39 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.stores.lakes import SCHEMA, Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 from expunge.testing.conformance import FIELDS, Harness, Row, StoreLaws
-
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.int64(), nullable=False),
-        ("owner", pa.string()),
-        ("number", pa.int32()),
-        ("body", pa.string()),
-        ("at", pa.timestamp("us", "UTC")),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A collection's layout, as the policy would give it."""
-
-    name: str
-    path: str
-    field_names: tuple[str, ...] = ()
-
-    @property
-    def layout(self) -> dict[str, object]:
-        return {"path": self.path}
 
 
 def opened(root: Path, path: str = "points/**/*.parquet") -> Store:

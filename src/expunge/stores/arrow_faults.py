@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from expunge.errors import Drift, Refused
+from expunge.errors import Drift, Refused, Unavailable
 from expunge.stores import disk
 
 
 @contextmanager
-def faults(where: str) -> Iterator[None]:
-    """Translate.
+def faults(where: str, *, remote: bool = False) -> Iterator[None]:
+    """Translate. ``remote``: the files come over a network, whose faults have no number either.
 
     Raises:
         Drift: a file is not Parquet, or damaged.
@@ -28,6 +28,8 @@ def faults(where: str) -> Iterator[None]:
         raise Drift("a file is not the Parquet it should be", where=where) from None
     except OSError as fault:
         if fault.errno is None:  # Arrow's own, of a damaged file; the system's have a number
+            if remote:
+                raise Unavailable("the storage does not answer as it should", where=where) from None
             raise Drift("a file is not the Parquet it should be", where=where) from None
         with disk.faults(where):
             raise

@@ -6,7 +6,7 @@ Bloom filter. What the format doesn't tell (the codec's level, page sizes) is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from expunge.stores.arrow import nodes, plain_type, with_partition, workable
 from expunge.stores.arrow_match import could_match, mask, prunable
-from expunge.stores.arrow_rows import addressed, changed
-from expunge.terms import Selector, Step, Value
+from expunge.stores.arrow_rows import addressed, changed, digests, readable
+from expunge.terms import Json, Selector, Step, Value
 
 ROWS = 65_536  # rows of one batch: a few MB of wide rows, and the kernels' cost per call is lost in it
 _OWN_ENCODINGS = ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT")
@@ -49,7 +49,8 @@ class Part:
 
     def living(self, at: int, batch: pa.RecordBatch) -> pa.BooleanArray:
         """Which rows of the batch that begins at this row live."""
-        return pa.repeat(pa.scalar(value=True), batch.num_rows) if self.alive is None else self.alive.slice(at, batch.num_rows)
+        known = pa.array([], pa.bool_()) if self.alive is None else self.alive.slice(at, batch.num_rows)
+        return pa.concat_arrays([known, pa.repeat(pa.scalar(value=True), batch.num_rows - len(known))])  # a vector may end early
 
 
 def hits(file: pq.ParquetFile, part: Part, selector: Selector, where: str) -> Iterator[pa.RecordBatch]:
@@ -86,6 +87,17 @@ def every(file: pq.ParquetFile, part: Part) -> Iterator[pa.RecordBatch]:
     for group in range(file.num_row_groups):
         for at, batch in part.batches(file, group):
             yield batch if part.alive is None else batch.filter(part.living(at, batch))
+
+
+def contents(file: pq.ParquetFile, part: Part, wanted: Collection[bytes]) -> dict[bytes, Mapping[str, Json]]:
+    """The living rows of these digests, as JSON, partition values among their fields."""
+    found: dict[bytes, Mapping[str, Json]] = {}
+    for batch in every(file, part):
+        own = digests(batch, part.partition)
+        chosen = batch.filter(pa.array([one in wanted for one in own], pa.bool_()))
+        if chosen.num_rows:
+            found |= zip((one for one in own if one in wanted), readable(chosen, part.partition), strict=True)
+    return found
 
 
 def rewrite(file: pq.ParquetFile, part: Part, sink: object, step: Step, wanted: set[bytes], where: str) -> tuple[int, int]:

@@ -32,6 +32,12 @@ class Tally:
     live: int = 0
     dead: int = 0
 
+    def add(self, other: Tally) -> None:
+        """Count another file's."""
+        self.scanned += other.scanned
+        self.live += other.live
+        self.dead += other.dead
+
 
 def tally(file: pq.ParquetFile, part: Part, selector: Selector, held: set[bytes], where: str) -> Tally:
     """Read every row of the file and count those that match and are not held."""

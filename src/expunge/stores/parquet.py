@@ -20,15 +20,15 @@ import pyarrow.parquet as pq
 from expunge.errors import Drift, UnknownStore
 from expunge.stores.arrow import Node, field_type, fields, nodes, union
 from expunge.stores.arrow_faults import faults
-from expunge.stores.arrow_file import Part, every, hits, rewrite
+from expunge.stores.arrow_file import Part, contents, hits, rewrite
 from expunge.stores.arrow_int96 import opened
-from expunge.stores.arrow_rows import by_prefix, check, digests, located, parsed, readable
-from expunge.stores.arrow_verify import tally
+from expunge.stores.arrow_rows import by_prefix, check, located, parsed
+from expunge.stores.arrow_verify import Tally, tally
 from expunge.stores.base import CollectionLayout
 from expunge.stores.disk import reach
 from expunge.stores.parquet_folder import Pattern, partition_of, swap, walk
 from expunge.stores.parquet_history import clear, history
-from expunge.terms import Field, FieldType, Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
+from expunge.terms import Field, FieldType, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
 UNLISTED = "(unlisted)"
 
@@ -147,14 +147,13 @@ class ParquetStore:
         with faults(where):
             parts = self._reached(selector.collection, selector)
             minus = by_prefix(selector.minus)
-            scanned = live = 0
+            sums = Tally()
             for part in parts:
                 with part.open() as file:
-                    counted = tally(file, part, selector, minus.get(part.name, set()), where)
-                scanned, live = scanned + counted.scanned, live + counted.live
+                    sums.add(tally(file, part, selector, minus.get(part.name, set()), where))
             left = history(self._root, self._base(selector.collection), parts, where)
         note = f"{len(parts)} files read whole; unfinished rewrites, sidecars, empty partition folders and dictionary pages looked at"
-        return Residue(scanned, live, history=left.count, note=note)
+        return Residue(sums.scanned, sums.live, history=left.count, note=note)
 
     def read(self, collection: str, addresses: Iterable[str]) -> Iterator[Record]:
         """The rows' fields, partition values among them. Each run of one file's addresses reads that file once, whole.
@@ -267,13 +266,8 @@ def _prefix(addresses: Sequence[str], begin: int, finished: Collection[str]) -> 
 
 
 def _records(part: Part, addresses: list[str]) -> Iterator[Record]:
-    wanted = by_prefix(addresses)[part.name]
-    found: dict[bytes, Mapping[str, Json]] = {}
     with part.open() as file:
-        for batch in every(file, part):
-            own = digests(batch, part.partition)
-            chosen = batch.filter(pa.array([one in wanted for one in own], pa.bool_()))
-            found |= zip((one for one in own if one in wanted), readable(chosen, part.partition), strict=True)
+        found = contents(file, part, by_prefix(addresses)[part.name])
     for one in addresses:
         read = parsed(one)
         if read is not None and read[1] in found:
