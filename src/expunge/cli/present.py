@@ -123,7 +123,7 @@ def show_standing(standing: Standing) -> None:
     located = next((step.result for step in standing.steps if step.kind == "locate"), None)
     found = _mapping(_mapping(located).get("located"))
     if found:
-        rows = [(address, count, *_seen(standing, address)) for address, count in found.items() if count]
+        rows = [(address, count, *_seen(standing, address, _whole(count))) for address, count in found.items() if count]
         table(
             f"run {run.id}",
             ("collection", "located", "before", "after", "history", "reclaimed"),
@@ -145,14 +145,14 @@ def show_standing(standing: Standing) -> None:
             out.print(f"receipt [bold]{relative(one.path)}[/]")
 
 
-def _seen(standing: Standing, address: str) -> tuple[object, object, object, object]:
+def _seen(standing: Standing, address: str, count: int) -> tuple[object, object, object, object]:
     """before, after, history, reclaimed of one collection, as far as known."""
     before = after = history = None
     for step in standing.steps:
         if f"{step.store}.{step.collection}" == address and step.kind in ("before", "after"):
             targets = [_mapping(one) for one in _mapping(_mapping(step.result).get("targets")).values()]
             if step.kind == "before" and targets:
-                before = max((_whole(one.get("live")) for one in targets), default=0)
+                before = count + sum(_whole(one.get("live")) - _whole(one.get("matches")) for one in targets)
             elif targets:
                 after = sum(_whole(one.get("live")) for one in targets)
                 told = [one.get("history") for one in targets]

@@ -66,6 +66,7 @@ def pack(target: Target) -> Iterator[bytes]:
             "minus": sorted(selector.minus),
         },
         "counts": {str(ordinal): count for ordinal, count in target.counts.items()},
+        "matches": target.matches,
         "free": target.free,
         "rank": target.rank,
     }
@@ -96,6 +97,7 @@ def unpack(pages: Iterable[bytes]) -> Target:
         selector,
         tuple(address for page in turn for address in json.loads(page)),
         {int(ordinal): count for ordinal, count in header["counts"].items()},
+        matches=header["matches"],
         free=header["free"],
         rank=header["rank"],
     )

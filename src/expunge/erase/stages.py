@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from expunge.erase.codec import pack, unpack
@@ -93,9 +94,9 @@ def before(rooms: Rooms, lease: Lease) -> Json:
     for target in _targets(rooms, lease):
         found = _store(rooms, lease).verify(target.selector) if _worth_verifying(target) else Residue(0, 0)
         rooms.journal.heartbeat(lease)
-        if target.addresses and not found.live:
+        if target.matches and not found.live:
             raise Conflict("records were located that the independent count does not see", where=f"{lease.store}.{lease.collection}")
-        seen[target.name] = {"scanned": found.scanned, "live": found.live, "located": len(target.addresses), "history": found.history}
+        seen[target.name] = {"scanned": found.scanned, "live": found.live, "matches": target.matches, "located": len(target.addresses)}
     return {"targets": seen}
 
 
@@ -107,11 +108,12 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
 
 
 def keys(rooms: Rooms, lease: Lease) -> Json:
-    """Destroy the keys of everybody in the run, and close the epoch, which makes it final."""
+    """Destroy the keys of everybody in the run, close the epoch, which makes it final, and forget the registry's digests of them."""
     numbers = numbers_of(rooms.journal.requests(run_id=lease.run_id))
     rooms.keys.destroy("subject", numbers)
     destroyed = rooms.clock.now()
     closed = rooms.keys.close_epoch()
+    rooms.journal.forget(numbers)
     return {"subjects": len(numbers), "destroyed_at": destroyed.isoformat(), "epoch_closed_at": closed.isoformat()}
 
 
@@ -181,17 +183,7 @@ def _find_again(rooms: Rooms, lease: Lease, target: Target) -> Target:
     """What the target's selector finds now: everything where whatever comes late is meant too, otherwise only what was located."""
     found = [address for batch in _store(rooms, lease).locate(target.selector) for address in batch.addresses]
     meant = found if target.free else [address for address in found if address in set(target.addresses)]
-    return Target(
-        target.name,
-        target.act,
-        target.collection,
-        target.method,
-        target.fields,
-        target.repoint,
-        target.selector,
-        tuple(meant),
-        free=target.free,
-    )
+    return replace(target, addresses=tuple(meant), counts={})
 
 
 def _work_through(rooms: Rooms, lease: Lease, target: Target, addresses: tuple[str, ...], done: int, *, journalled: bool = True) -> None:

@@ -35,7 +35,10 @@ HUNT: Json = {"scanned": [], "not_scanned": "everything outside the stores liste
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one collection showed, before and after."""
+    """What one collection showed, before and after.
+
+    ``before`` is the independent count: ``located``, plus or minus what the verifier's path saw otherwise than the walk.
+    """
 
     collection: str
     methods: tuple[str, ...]
@@ -74,13 +77,14 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
     histories = [_mapping(one).get("history") for one in after.values()]
     notes = [str(note) for one in after.values() if (note := _mapping(one).get("note")) and note != "nothing could match"]
     declared = catalog.collections[address]
+    found = _whole(_mapping(located.get("located")).get(address))
     methods = sorted({str(name).split(":", 1)[0] for name, one in before.items() if _mapping(one).get("located")})
     named = {"erase": declared.verb.value, "fields": "redact", "part": "redact part", "unlink": "unlink", "break": "unlink"}
     return Outcome(
         collection=address,
         methods=tuple(dict.fromkeys(named[one] for one in methods)),
-        located=_whole(_mapping(located.get("located")).get(address)),
-        before=max((_whole(_mapping(one).get("live")) for one in before.values()), default=0),
+        located=found,
+        before=found + sum(_whole(_mapping(one).get("live")) - _whole(_mapping(one).get("matches")) for one in before.values()),
         scanned=max((_whole(_mapping(one).get("scanned")) for one in before.values()), default=0),
         after=sum(_whole(_mapping(one).get("live")) for one in after.values()),
         history=None if None in histories else sum(_whole(one) for one in histories),

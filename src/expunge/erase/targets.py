@@ -7,7 +7,7 @@ verification uses), and how many fall to each request. Targets hold identifiers:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from expunge.erase.extent import Extent
 from expunge.erase.plan import Act, Plan
@@ -23,7 +23,8 @@ from expunge.terms import Method, Selector, Value
 class Target:
     """Records of one collection to which one act is done.
 
-    ``free``: whatever the selector finds later is meant too (late arrivals); otherwise only ``addresses`` are.
+    ``matches``: how many records the walk knows that the selector matches, these and those of other targets. ``free``: whatever the
+    selector finds later is meant too (late arrivals); otherwise only ``addresses`` are.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Target:
     selector: Selector
     addresses: tuple[str, ...]
     counts: Mapping[int, int] = field(default_factory=dict[int, int])
+    matches: int = 0
     free: bool = False
     rank: int = 0
 
@@ -99,9 +101,10 @@ class _Maker:
             column = rows.column(name)
             places = [place for place in sorted(left) if column[place] in values]
             left -= set(places)
+            matches = sum(1 for place in range(len(rows)) if column[place] in values and rows.addresses[place] not in stay)
             selector = Selector(self._inside(act.collection), {name: values}, present=present, minus=stay)
             free = not narrow and act.collection not in self.plan.shared
-            yield self._target(act, f"{act.name}#{number}", selector, rows, places, free=free)
+            yield replace(self._target(act, f"{act.name}#{number}", selector, rows, places), matches=matches, free=free)
 
     def part(self, act: Act, rows: Rows) -> Iterable[Target]:
         """Records that stay, in the part that one leaving owner has in them."""
@@ -113,7 +116,8 @@ class _Maker:
         staying = self.extent.staying.get(act.collection, frozenset())
         places = [place for place in sorted(staying) if column[place] in values]
         selector = Selector(self._inside(act.collection), {name: values})
-        yield self._target(act, act.name, selector, rows, places, free=False)
+        matches = sum(1 for value in column if value in values)
+        yield replace(self._target(act, act.name, selector, rows, places), matches=matches)
 
     def unlink(self, act: Act) -> Iterable[Target]:
         """Whoever's records point at what goes; those that go anyway only where a cycle of constraints asks for it."""
@@ -132,27 +136,15 @@ class _Maker:
         selector = Selector(self._inside(act.collection), {name: gone}, minus=minus)
         store = self.stores[act.collection.split(".", 1)[0]]
         addresses = tuple(address for batch in store.locate(selector) for address in batch.addresses)
-        yield Target(
-            act.name,
-            act.name,
-            act.collection,
-            act.method or Method.REDACT,
-            act.fields,
-            act.repoint,
-            selector,
-            addresses,
-            {},
-            free=True,
-            rank=act.rank,
-        )
+        assert act.method is not None
+        bare = Target(act.name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, rank=act.rank)
+        yield replace(bare, matches=len(addresses), free=True)
 
-    def _target(self, act: Act, name: str, selector: Selector, rows: Rows, places: Sequence[int], *, free: bool) -> Target:
+    def _target(self, act: Act, name: str, selector: Selector, rows: Rows, places: Sequence[int]) -> Target:
         assert act.method is not None
         addresses = tuple(rows.addresses[place] for place in places)
         counts = _counted(rows, places)
-        return Target(
-            name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, free=free, rank=act.rank
-        )
+        return Target(name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, rank=act.rank)
 
     def _inside(self, address: str) -> str:
         return self.catalog.collections[address].name

@@ -131,8 +131,9 @@ def _undated(catalog: Catalog, held: Ownership, plan: Plan) -> Iterable[Problem]
     if plan.scope.captured is None:
         return
     for address in sorted(held.owned):
-        note = catalog.collections[address]
-        if note.captured_at is None:
+        note, root = catalog.collections[address], held.roots.get(address)
+        own_record = root is not None and root.defines  # goes only with everything, whenever it was made
+        if note.captured_at is None and not own_record:
             fix = "add `captured_at:` with a time field, `store.collection.field` of a record that it references, or `never`"
             yield _problem(address, note, "doesn't say when its records were captured, and the request is for a range of time", fix)
 

@@ -7,9 +7,9 @@ without that key the table says nothing, with it only "is this one in it?".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from expunge.errors import InvalidRequest
 from expunge.journal.database import chunks
@@ -66,6 +66,16 @@ class Registry(Desk):
                 raise InvalidRequest(msg)
             answer[wanted[digest]] = holders.pop()
         return answer
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Forget by which identifiers these people are known; the numbers stay taken. Who comes back gets a new number. Idempotent."""
+        with self._database.writing() as connection:
+            self._database.lock(connection, _COUNTER)
+            for chunk in chunks(numbers):
+                connection.execute(delete(known).where(known.c.subject.in_(chunk)))
+                gone = [{"one": number, "digest": self._digest("forgotten", str(number))} for number in chunk]
+                where = subjects.c.number == bindparam("one")
+                connection.execute(update(subjects).where(where).values(key_digest=bindparam("digest")), gone)
 
     def _of(self, identifier: Identifier) -> bytes:
         return self._digest("identifier", identifier.type, identifier.value)
