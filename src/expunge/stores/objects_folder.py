@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from expunge.errors import Drift, Refused
@@ -18,6 +18,7 @@ from expunge.stores.disk import faults, leads_outside, reach, settle
 from expunge.stores.objects_medium import Entry
 
 VERSIONS = ".versions"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Folder:
@@ -63,8 +64,8 @@ class Folder:
 
     def erase(self, keys: Sequence[str]) -> Iterator[int]:
         """Unlink, sync the folders, take empty folders away up to the root."""
-        reach(self._root, self._where)
         for start in range(0, len(keys), self._batch):
+            reach(self._root, self._where)
             batch = keys[start : start + self._batch]
             with faults(self._where):
                 self._remove([path for key in batch for path in (self._path(key), *self._old(key))])
@@ -171,7 +172,7 @@ class Folder:
 
 
 def _time(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)
+    return EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
 
 
 def _raise(fault: OSError) -> None:

@@ -19,6 +19,8 @@ from operator import attrgetter
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -28,6 +30,7 @@ from expunge.stores.objects_s3_faults import GONE, code_of, fault_of, faults, hu
 
 ROUNDS = 5  # how often a batch is listed again before we say that somebody keeps writing it
 DELETE_LIMIT = 1000  # S3's own limit on one DeleteObjects request
+_MODELS = botocore.loaders.create_loader()  # shared: reading S3's model anew takes 0.2 s for each store opened, from here 0.01 s
 _NOT_XML = re.compile("[\x00-\x1f\ufffe\uffff]")  # what a DeleteObjects body (XML 1.0) can't say safely
 _NO_LOCK = frozenset({"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"})
 
@@ -69,7 +72,9 @@ class Bucket:
             s3={"addressing_style": "path"} if endpoint else {},
         )
         with faults(where, "open a session"):
-            session = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region"))
+            core = botocore.session.Session(profile=options.get("profile"))
+            core.register_component("data_loader", _MODELS)
+            session = boto3.Session(region_name=options.get("region"), botocore_session=core)
             self._client: Any = session.client("s3", endpoint_url=endpoint, config=config)
         self._client.meta.events.register("before-send.s3", self._count)
 

@@ -75,7 +75,7 @@ def hush() -> None:
     """Keep the SDK's debug log shut, whatever the program's own level is: it prints whole requests, keys included."""
     for name in ("boto3", "botocore", "urllib3", "s3transfer"):
         logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.INFO))
+        logger.setLevel(max(logger.level, logging.WARNING))
 
 
 def _by_status(status: int) -> type[StoreError]:

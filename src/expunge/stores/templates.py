@@ -59,7 +59,7 @@ class Template:
         """Read a template.
 
         Raises:
-            Drift: it can't be read, or two of its placeholders touch.
+            Drift: it can't be read, two of its placeholders touch, or one field has two kinds.
         """
         parts: list[str | Slot] = []
         for number, piece in enumerate(_PLACEHOLDER.split(text)):
@@ -69,7 +69,10 @@ class Template:
                 raise Drift(f"the braces of the key template {text!r} don't pair", where=where)
             elif piece:
                 parts.append(piece)
-        if not any(isinstance(part, Slot) for part in parts):
+        slots = {part for part in parts if isinstance(part, Slot)}
+        if len({slot.field for slot in slots}) < len(slots):
+            raise Drift(f"a field of the key template {text!r} has two kinds", where=where)
+        if not slots:
             raise Drift(f"the key template {text!r} has no {{field}}", where=where)
         if any(isinstance(one, Slot) and isinstance(two, Slot) for one, two in pairwise(parts)):
             raise Drift(f"two fields of the key template {text!r} touch: nothing says where one ends", where=where)
