@@ -34,6 +34,8 @@ def open_store(kind: str, name: str, options: Mapping[str, object], collections:
     try:
         opener = cast("StoreOpener", import_module(module).open_store)
     except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("expunge"):
+            raise
         msg = f"a {kind} store needs {missing.name}: pip install 'expunge[{extra}]'"
         raise MissingExtra(msg, where=name) from None
     return opener(name, options, collections)
