@@ -22,6 +22,7 @@ from expunge.errors import KeyStoreError
 
 SEGMENT = 1 << 20
 """Bytes of a sealed segment, as the name of the format says."""
+_KEY = 32
 _SALT = 32
 _PREFIX = 7
 _HEADER = 1 + _SALT + _PREFIX
@@ -142,7 +143,7 @@ def unseal_chunks(key: bytes, file: BinaryIO, *, bound_to: bytes) -> Iterator[by
 
 
 def _cipher(key: bytes, salt: bytes, bound_to: bytes) -> AESGCM:
-    return AESGCM(HKDF(SHA256(), len(key), salt, bound_to).derive(key))
+    return AESGCM(HKDF(SHA256(), _KEY, salt, bound_to).derive(key))
 
 
 def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -65,9 +65,12 @@ class Vault:
             KeyStoreError: the external root is not the one that wrapped the root.
         """
         vault = cls(KeyTables(url), Roots(roots, external), clock)
-        with vault._roots.locked():
-            vault._tables.create()
-            vault._recover()
+        with ExitStack() as undo:
+            undo.callback(vault.close)
+            with vault._roots.locked():
+                vault._tables.create()
+                vault._recover()
+            undo.pop_all()
         return vault
 
     def close(self) -> None:
