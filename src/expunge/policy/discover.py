@@ -80,7 +80,8 @@ class _Writing:
 
     def _field(self, shape: Shape, field: Field) -> Iterator[str]:
         yield f"          - name: {_word(field.name)}"
-        if found := guess(field, shape.name):
+        pointing = {name for key in shape.foreign_keys for name in key.fields}
+        if field.name not in pointing and (found := guess(field, shape.name)):
             yield _comment(f"            data_categories: [{found.category}]  # {found.why}")
         meta = ["primary_key: true"] if shape.primary_key == (field.name,) else []
         references = [self._reference(key) for key in shape.foreign_keys if key.fields == (field.name,) and key.to in self.datasets]
@@ -100,7 +101,7 @@ class _Writing:
 
 def _softly(soft: SoftReference) -> Iterator[str]:
     target = _word(f"{soft.key.collection.split('.', 1)[1]}.{soft.key.field}")
-    yield _comment(f"            # soft reference to a {soft.key.kind}: {soft.why}. If it is one:")
+    yield _comment(f"            # soft reference ({soft.key.kind}): {soft.why}. If it is one:")
     line = f"fides_meta: {{references: [{{dataset: {_word(soft.key.dataset)}, field: {target}, direction: from}}]}}"
     yield _comment(f"            # {line}")
 

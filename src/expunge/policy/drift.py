@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Problem
+from expunge.policy.guesses import guess
 from expunge.policy.wording import nearest
 from expunge.terms import Field, FieldType, Shape
 
@@ -43,11 +44,18 @@ def _declared(note: CollectionNote, shape: Shape, live: dict[str, Shape], catalo
         else:
             yield from _comparable(note, field, held, live, catalog)
     declared = {name.split(".")[0] for name in note.fields} | set(note.fields)
-    new = [one.name for one in shape.fields if one.name not in declared and one.name.split(".")[0] not in declared]
-    for name in new:
-        fix = f"add {{name: {name}}} with its data categories, or its reference"
-        message = "is in the store, and the dataset does not mention it"
-        yield Problem("drift-new-field", f"{note.address}.{name}", message, fix, note.mark, severity="warning")
+    keyed = catalog.stores[note.store].kind == "objects"  # its fields are the key's placeholders and the service's own
+    for one in () if keyed else shape.fields:
+        if one.name not in declared and one.name.partition(".")[0] not in declared:
+            yield _new(note, one)
+
+
+def _new(note: CollectionNote, field: Field) -> Problem:
+    guessed = guess(field, note.name)
+    line = f"{{name: {field.name}, data_categories: [{guessed.category}]}}" if guessed else f"{{name: {field.name}}}"
+    fix = f"add {line}, or its reference"
+    address = f"{note.address}.{field.name}"
+    return Problem("drift-new-field", address, "is in the store, and the dataset does not mention it", fix, note.mark, severity="warning")
 
 
 def _held(shape: Shape, name: str) -> Field | None:

@@ -90,7 +90,10 @@ PEOPLE = frozenset(
 POINTING = frozenset({"id", "uuid", "guid", "key", "ref", "no", "number"})
 """Endings of fields that point at something instead of holding it."""
 
-_ABOUT = frozenset({"type", "status", "count", "at", "version", "format", "size", "length", "verified", "enabled"})
+_CONTENT = (["text"], ["content"])
+_ABOUT = (POINTING - {"no", "number"}) | {"type", "status", "count", "at", "version", "format", "size", "length", "verified", "enabled"}
+    {"type", "status", "count", "at", "version", "format", "size", "length", "verified", "enabled"}
+)
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -115,10 +118,12 @@ def guess(field: Field, collection: str) -> Guess | None:
     for rule in _RULES:
         phrase = next((one for one in rule.phrases.split("|") if _carries(held, one)), None)
         if phrase and field.type in rule.types:
-            return Guess(rule.category, f'"{phrase}" in the name of a {field.type.value} field')
+            return Guess(rule.category, f'"{phrase}" in the name, type {field.type.value}')
     person = next((word for word in _singulars(collection) if word in PEOPLE), None)
     if held == ["name"] and person and field.type in _TEXTUAL:
         return Guess("user.name", f'"name" in a collection of "{person}"')
+    if held in _CONTENT and field.type in _TEXTUAL:
+        return Guess("user.content.private", f'"{held[0]}" is all that its name says')
     return None
 
 
@@ -130,4 +135,4 @@ def _carries(held: list[str], phrase: str) -> bool:
     """All words of the phrase side by side; in a name that ends like a key's or a property's, the ending must be the phrase's own."""
     wanted = [singular(word) for word in words(phrase)]
     found = any(held[start : start + len(wanted)] == wanted for start in range(len(held)))
-    return found and (held[-1] not in POINTING | _ABOUT or held[-1] == wanted[-1])
+    return found and (held[-1] not in _ABOUT or held[-1] == wanted[-1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.policy.catalog import Catalog, FieldNote
+from expunge.policy.catalog import Catalog, CollectionNote, FieldNote
 from expunge.policy.drift import can_equal
 from expunge.policy.guesses import PEOPLE, POINTING, singular, words
 from expunge.terms import Field, FieldType, Shape, Value, text_of
@@ -27,7 +27,10 @@ _CHANCE = frozenset({FieldType.INTEGER, FieldType.NUMERIC})  # small numbers ove
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A field that identifies people of one kind; ``type`` is ``None`` where the store that holds it was not described."""
+    """A field that identifies people of one kind; ``type`` is ``None`` where the store that holds it was not described.
+
+    ``group``: others are members of the kind (a household).
+    """
 
     kind: str
     identity: str
@@ -35,6 +38,7 @@ class Key:
     field: str
     dataset: str
     type: FieldType | None
+    group: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,15 @@ def keys(catalog: Catalog, store: str, shapes: Sequence[Shape]) -> tuple[Key, ..
     """The fields that define a person of each kind."""
     live = {f"{store}.{shape.name}": shape for shape in shapes}
     kinds = {kind.key: kind.name for kind in catalog.kinds.values()}
+    groups = {kind.member_of for kind in catalog.kinds.values()}
     found = []
     for address, note in catalog.collections.items():
         for field in note.fields.values():
             if field.identity in kinds and _defines(field):
                 shape = live.get(address)
                 held = shape.field(field.name) if shape else None
-                found.append(Key(kinds[field.identity], field.identity, address, field.name, note.dataset, held.type if held else None))
+                kind, type_ = kinds[field.identity], held.type if held else None
+                found.append(Key(kind, field.identity, address, field.name, note.dataset, type_, kind in groups))
     return tuple(found)
 
 
@@ -78,44 +84,58 @@ def soft_references(catalog: Catalog, store: str, shapes: Sequence[Shape], sampl
             continue
         pointing = {name for key in shape.foreign_keys for name in key.fields}
         note = catalog.collections.get(f"{store}.{shape.name}")
+        if note and note.owned_by == ():
+            continue
         for field in shape.fields:
-            declared = note.fields.get(field.name) if note else None
-            if field.name in pointing or field.type not in _KEYS or (declared and (declared.references or declared.identity)):
+            bare = shape.primary_key == (field.name,) and len(words(field.name)) == 1  # an `id` names the record itself
+            if field.name in pointing or field.type not in _KEYS or bare or _said(note, field):
                 continue
-            if shape.primary_key == (field.name,) and len(words(field.name)) == 1:
-                continue  # a bare `id`: it names the record itself
-            yield from _best(shape.name, field, [key for key in known if key.type is None or can_equal(field.type, key.type)], samples)
+            found = _best(shape.name, field, [key for key in known if key.type is None or can_equal(field.type, key.type)], samples)
+            if found and not (found.key.group and _owned(note)):
+                yield found
 
 
-def _best(collection: str, field: Field, known: Sequence[Key], samples: Samples | None) -> Iterator[SoftReference]:
-    named = [(key, why) for key in known if (why := _named(field.name, key))]
-    shared = {key: _overlap(collection, field, key, samples) for key in known} if samples else {}
-    ranked = sorted(named, key=lambda one: -shared.get(one[0], 0.0))
-    if ranked:
-        key, why = ranked[0]
-        more = f"; {shared[key]:.0%} of the sampled values are among its values" if shared.get(key) else ""
-        yield SoftReference(collection, field.name, key, why + more)
-        return
-    best = max(shared, key=lambda key: shared[key], default=None)
-    if best and shared[best] >= OVERLAP and field.type not in _CHANCE:
-        yield SoftReference(collection, field.name, best, f"{shared[best]:.0%} of the sampled values are among its values")
+def _said(note: CollectionNote | None, field: Field) -> bool:
+    """The policy says already what the field is."""
+    declared = note.fields.get(field.name) if note else None
+    return bool(declared and (declared.references or declared.identity))
 
 
-def _named(name: str, key: Key) -> str:
-    """Why the name says so; empty if it doesn't."""
+def _owned(note: CollectionNote | None) -> bool:
+    """The policy says already whose the record is, so that its household's key adds nothing."""
+    return bool(note and any(one.references or one.identity for one in note.fields.values()))
+
+
+def _best(collection: str, field: Field, known: Sequence[Key], samples: Samples | None) -> SoftReference | None:
+    """The most likely key: the surest word first, then the values, then a person before a household."""
+    named = {key: said for key in known if (said := _named(field.name, key))[0]}
+    shared = {key: _overlap(collection, field, key, samples) for key in known}
+    if named:
+        key = max(named, key=lambda one: (named[one][0], shared[one], not one.group))
+        more = f"; {shared[key]:.0%} of the sampled values are among its values" if shared[key] else ""
+        return SoftReference(collection, field.name, key, named[key][1] + more)
+    telling = [key for key in known if shared[key] >= OVERLAP and not _CHANCE & {field.type, key.type}]
+    if not telling:
+        return None
+    best = max(telling, key=lambda key: shared[key])
+    return SoftReference(collection, field.name, best, f"{shared[best]:.0%} of the sampled values are among its values")
+
+
+def _named(name: str, key: Key) -> tuple[int, str]:
+    """How surely the name says so (0: not at all), and by which word."""
     held = [singular(word) for word in words(name)]
     stem = [word for word in held if word not in POINTING]
     if [singular(word) for word in words(key.identity)] == held:
-        return f"its name is the key's, {key.identity}"
+        return 3, f"its name is the key's, {key.identity}"
     of_key = [singular(word) for word in words(key.identity) if word not in POINTING]
     of_collection = [singular(word) for word in words(key.collection.split(".", 1)[1])]
     for said, source in ((of_key, "key"), (of_collection, "collection"), ([singular(key.kind)], "kind of subject")):
-        if said and stem and stem[-len(said) :] == said:
-            return f'its name says the {source}\'s word, "{" ".join(said)}"'
+        if said and stem[-len(said) :] == said:
+            return 2, f'its name says the {source}\'s word, "{" ".join(said)}"'
     person = next((word for word in stem if word in PEOPLE), None)
     if person and (held[-1] in POINTING or stem == [person]):
-        return f'its name says "{person}"; which kind of person is not certain'
-    return ""
+        return 1, f'its name says "{person}"; which kind of person is not certain'
+    return 0, ""
 
 
 def _overlap(collection: str, field: Field, key: Key, samples: Samples | None) -> float:
