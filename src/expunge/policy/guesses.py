@@ -92,8 +92,6 @@ POINTING = frozenset({"id", "uuid", "guid", "key", "ref", "no", "number"})
 
 _CONTENT = (["text"], ["content"])
 _ABOUT = (POINTING - {"no", "number"}) | {"type", "status", "count", "at", "version", "format", "size", "length", "verified", "enabled"}
-    {"type", "status", "count", "at", "version", "format", "size", "length", "verified", "enabled"}
-)
 
 
 def words(name: str) -> tuple[str, ...]:
