@@ -74,7 +74,7 @@ class SqlOptions(StoreOptions):
     batch: Count | None = Field(default=None, description="Keys per statement.")
     lock_timeout: Seconds | None = Field(default=None, description="Seconds to wait for a lock.")
     statement_timeout: Seconds | None = Field(default=None, description="Seconds that a statement may take.")
-    connect_timeout: Seconds | None = Field(default=None, description="Seconds to wait for a connection.")
+    connect_timeout: Count | None = Field(default=None, description="Whole seconds to wait for a connection.")
 
 
 class ObjectsOptions(StoreOptions):
@@ -103,7 +103,7 @@ class DeltaOptions(StoreOptions):
     path: Text | None = Field(default=None, description="The folder; this or url.")
     url: Text | None = Field(default=None, description="The folder or address; this or path.")
     reclaim: Literal["full", "vacuum"] | None = Field(default=None, description="full (default) ends time travel; vacuum keeps the log.")
-    batch: Count | None = Field(default=None, description="Records per commit.")
+    batch: Count | None = Field(default=None, description="Files per commit.")
     storage_options: dict[Text, Text] | None = Field(default=None, description="Passed to deltalake.")
 
 
