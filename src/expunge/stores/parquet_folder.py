@@ -11,9 +11,9 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import translate
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +31,7 @@ LEFTOVER = ".expunge"
 
 SIDECARS = ("_metadata", "_common_metadata")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+_TOKENS = {"*": "[^/]*", "?": "[^/]"}
 _WILD = re.compile(r"[*?\[]")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # exactly what str(int) writes, within 64 bits
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -75,7 +76,8 @@ class Pattern:
 
 def _step(glob: str) -> str:
     """One step as a regular expression that doesn't cross folders."""
-    return "(?s:" + translate(glob).removeprefix("(?s:").removesuffix(")\\Z").replace(".*", "[^/]*") + ")"
+    tokens = re.findall(r"\[!?[^\]]+\]|.", glob, re.DOTALL)
+    return "".join(_TOKENS.get(one, f"[^{one[2:]}" if one.startswith("[!") else one if len(one) > 1 else re.escape(one)) for one in tokens)
 
 
 def walk(root: Path, base: tuple[str, ...], where: str) -> Iterator[tuple[str, bool]]:
@@ -138,14 +140,14 @@ def swap(root: Path, name: str, where: str, write: Callable[[BinaryIO], bool | N
         _lock(original, where)
         before = os.fstat(original.fileno())
         try:
-            with fresh.open("xb") as sink:
+            with fresh.open("xb") as sink, _whole(path, before, where):
                 os.fchmod(sink.fileno(), before.st_mode & 0o7777)
                 verdict = write(sink)
                 sink.flush()
                 os.fsync(sink.fileno())
             if verdict is not False:
                 drop_sidecars(root, (root / name).parent)
-                _swap(fresh, path, before, where, keep=verdict is True)
+                _swap(fresh, path, keep=verdict is True)
         finally:
             fresh.unlink(missing_ok=True)
     if verdict is None:
@@ -163,10 +165,18 @@ def _lock(original: BinaryIO, where: str) -> None:
             raise
 
 
-def _swap(fresh: Path, path: Path, before: os.stat_result, where: str, *, keep: bool) -> None:
-    now = path.stat()
-    if (now.st_ino, now.st_mtime_ns, now.st_size) != (before.st_ino, before.st_mtime_ns, before.st_size):
-        raise Conflict("a file changed while it was rewritten", where=where)
+@contextmanager
+def _whole(path: Path, before: os.stat_result, where: str) -> Iterator[None]:
+    """See that the file is as it was, also where reading it failed: another writer may have cut it short under the reader."""
+    try:
+        yield
+    finally:
+        now = path.stat()
+        if (now.st_ino, now.st_mtime_ns, now.st_size) != (before.st_ino, before.st_mtime_ns, before.st_size):
+            raise Conflict("a file changed while it was rewritten", where=where) from None
+
+
+def _swap(fresh: Path, path: Path, *, keep: bool) -> None:
     path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # Hadoop's checksum of the old bytes
     if keep:
         fresh.replace(path)
