@@ -29,9 +29,18 @@ _FORMER = "expunge."  # begins the names of properties in which the former value
 
 
 def vacuum(place: Place, version: Version) -> None:
-    """Remove every file that the current version doesn't need, change data included, and folders that became empty."""
+    """Remove every file that the current version doesn't need, change data included, and folders that became empty.
+
+    Where rows are still marked as deleted (somebody else's), ``deltalake``'s full vacuum would remove the marks with the rest and leave
+    the table unreadable (1.6.6): then the files that it names are removed here, without the marks. These hold numbers of rows only.
+    """
     table = version.table
-    if table.vacuum(0, dry_run=True, enforce_retention_duration=False, full=True):
+    idle = table.vacuum(0, dry_run=True, enforce_retention_duration=False, full=True)
+    if idle and any(part.alive is not None for part in version.parts):
+        for name in idle:
+            if not name.rpartition("/")[2].startswith("deletion_vector_"):
+                place.remove(name)
+    elif idle:
         table.vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
         table.update_incremental()
         place.settle(table.version())
@@ -48,19 +57,21 @@ def empty_folders(place: Place) -> list[Path]:
 
 def forget(place: Place, where: str) -> None:
     """End the log's memory, and with it time travel: a checkpoint of what lives, and nothing before it."""
-    if not snapshot(place, where).stale:
-        return
-    former = _former(place.table(where).metadata().configuration)
-    _set(place, dict.fromkeys(DEFAULTS, ZERO) | {_FORMER + name: value for name, value in former.items()}, where)
-    table = place.table(where)  # the handle that set the properties doesn't see them
-    table.create_checkpoint()
-    table.cleanup_metadata()
-    _sweep(place, snapshot(place, where))
-    _set(place, former, where)
+    configuration = place.table(where).metadata().configuration
+    former = _former(configuration)
+    stale = bool(snapshot(place, where).stale)
+    if stale:
+        _set(place, dict.fromkeys(DEFAULTS, ZERO) | {_FORMER + name: value for name, value in former.items()}, where)
+        table = place.table(where)  # the handle that set the properties doesn't see them
+        table.create_checkpoint()
+        table.cleanup_metadata()
+        _sweep(place, snapshot(place, where))
+    if stale or any(configuration.get(name, usual) != former[name] for name, usual in DEFAULTS.items()):
+        _set(place, former, where)
 
 
 def _former(configuration: Mapping[str, str]) -> dict[str, str]:
-    """The properties to go back to: those of now, or those of before a run that a crash ended."""
+    """The properties to go back to: those of now, or those of before a reclaim that a crash ended."""
     now = {name: configuration.get(name, usual) for name, usual in DEFAULTS.items()}
     return {name: configuration.get(_FORMER + name, value) if value == ZERO else value for name, value in now.items()}
 
