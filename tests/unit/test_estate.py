@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,8 +24,12 @@ from examples.home.schema import tables
 from examples.home.where import Amounts, EstateExistsError, Summary, Where
 from sqlalchemy import create_engine, inspect, select
 
+from expunge.erase.extent import extent
 from expunge.erase.plan import make_plan
+from expunge.erase.sharing import outside
+from expunge.erase.subjects import parse_subject, resolve
 from expunge.erase.trouble import troubles
+from expunge.erase.walk import walk
 from expunge.policy.load import load
 from expunge.policy.ownership import ownership
 from expunge.stores.registry import open_store
@@ -300,3 +305,74 @@ def test_postgresql_and_s3_hold_the_same(
     engine.dispose()
     held = load(large.policy, large.environment)
     assert held.catalog.stores["app"].options["url"] == postgresql_url
+
+
+WHOSE = {
+    # who: (profiles, people, households) that leave
+    "child:11": ({11}, set[int](), set[int]()),
+    "adult:11": (set[int](), {11}, set[int]()),
+    "household:1": ({11, 12}, {11, 12}, {1}),
+}
+
+
+@pytest.mark.parametrize("who", WHOSE)
+def test_what_goes_is_what_a_reader_of_the_raw_data_expects(who: str, built: tuple[Path, Summary]) -> None:
+    folder, summary = built
+    held = load(summary.policy, {})
+    catalog = held.catalog
+    stores = {name: open_store(note.kind, name, note.options, catalog.in_store(name)) for name, note in catalog.stores.items()}
+    try:
+        shapes = {name: store.describe() for name, store in stores.items()}
+        owned = ownership(catalog, shapes)
+        plan = make_plan(catalog, owned, shapes, Scope(), held.digest)
+        people = resolve(catalog, owned, stores, [parse_subject(who, catalog)])
+        walked = walk(catalog, owned, stores, people)
+        reach = extent(catalog, owned, walked, outside(catalog, owned, stores, people, walked, plan.shared), plan)
+    finally:
+        for store in stores.values():
+            store.close()
+    gone = {address: len(places) for address, places in reach.going.items() if places}
+    assert gone == expected(folder, *WHOSE[who])
+    stays = {address: len(places) for address, places in reach.staying.items()}
+    neighbours = {"app.messages": 2} if who == "household:1" else {"app.messages": 3, "app.addresses": 1}
+    assert stays == ({} if who == "child:11" else neighbours)
+
+
+def expected(folder: Path, profiles: set[int], people: set[int], households: set[int]) -> dict[str, int]:
+    """Per collection, how many records have only owners among these: counted from the raw data without the policy."""
+    found = Counter[str]()
+    database = sqlite3.connect(folder / "data" / "app.db")
+    database.row_factory = lambda cursor, row: {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+    leaving = {"household_id": households, "profile_id": profiles, "person_id": people}
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        return database.execute(f"SELECT * FROM {table}").fetchall()
+
+    def theirs(row: dict[str, Any]) -> bool:
+        return all(int(row[name]) in keys for name, keys in leaving.items() if row.get(name) is not None)
+
+    found["app.households"] = sum(row["id"] in households for row in rows("households"))
+    found["app.people"] = sum(row["id"] in people for row in rows("people"))
+    found["app.profiles"] = sum(row["id"] in profiles for row in rows("profiles"))
+    for table in ("devices", "doorbell_events", "clips", "asr_jobs", "remembered_facts", "reminders"):
+        found[f"app.{table}"] = sum(map(theirs, rows(table)))
+    clips = {row["id"] for row in rows("clips") if theirs(row)}
+    transcripts = {row["id"] for row in rows("transcripts") if row["clip_id"] in clips}
+    found["app.transcripts"] = len(transcripts)
+    found["app.intents"] = sum(row["transcript_id"] in transcripts for row in rows("intents"))
+    found["app.messages"] = sum({row["sender_id"], row["receiver_id"]} <= people for row in rows("messages"))
+    living = {row["address_id"] for row in rows("people") if row["id"] not in people}
+    found["app.addresses"] = sum(row["id"] not in living for row in rows("addresses"))
+    database.close()
+    for key in keys_of(objects_of(folder)):
+        top, household, folder_or_file, *_ = key.split("/")
+        kind, _, number = folder_or_file.partition("-")
+        whose = {"child": profiles, "adult": people}.get(kind, households) if top == "voice" else households
+        found[f"media.{program._collection(key)}"] += int(number if top == "voice" and number else household) in whose
+    points = DeltaTable(folder / "data" / "lake" / "locations").to_pyarrow_table().to_pylist()
+    found["places.locations"] = sum(row["person_id"] in people or row["profile_id"] in profiles for row in points)
+    rolled = [row for file in (folder / "data" / "lake" / "secondary" / "rollups").iterdir() for row in pq.read_table(file).to_pylist()]
+    found["secondary.rollups"] = sum(row["kid"] in profiles or (row["who"] is not None and int(row["who"]) in people) for row in rolled)
+    requests = [line["request"] for line in lines_of(folder)]
+    found["logs.requests"] = sum(theirs(one) for one in requests if isinstance(one, dict))
+    return {address: count for address, count in found.items() if count}
