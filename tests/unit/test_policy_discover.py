@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from expunge.policy.annotations import AnnotatedDataset
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Reference, StoreNote, SubjectKind
 from expunge.policy.discover import Proposal, drift, propose
-from expunge.policy.guesses import guess, words
+from expunge.policy.drift import can_equal
+from expunge.policy.guesses import guess, singular, words
 from expunge.policy.load import load
 from expunge.policy.reading import read
 from expunge.stores.registry import open_store
@@ -313,3 +314,22 @@ def test_nested_fields_lie_in_their_document() -> None:
     catalog = Catalog(CATALOG.kinds, CATALOG.stores, dict([held]))
     (found,) = drift([Shape("docs", (Field("body", FieldType.JSON), Field("plain", FieldType.TEXT)))], catalog, "app")
     assert found.path == "app.docs.plain.name"
+
+
+def test_plurals() -> None:
+    assert [singular(word) for word in ("people", "children", "profiles", "families", "address", "ties")] == [
+        *("person", "child", "profile", "family", "address", "tie")
+    ]
+
+
+def test_too_few_values_say_nothing() -> None:
+    shapes = [Shape("people", (Field("id", FieldType.TEXT),), ("id",)), Shape("rollups", (Field("who", FieldType.TEXT),))]
+    catalog = Catalog(CATALOG.kinds, CATALOG.stores, dict([note("people", FieldNote("id", identity="person_id", primary_key=True))]))
+    assert propose(shapes, catalog, "app", lambda *_: ["a", "b"]).soft == ()
+
+
+def test_fields_that_can_never_be_equal() -> None:
+    assert can_equal(FieldType.INTEGER, FieldType.NUMERIC)
+    assert can_equal(FieldType.UUID, FieldType.TEXT)
+    assert not can_equal(FieldType.UUID, FieldType.INTEGER)
+    assert not can_equal(FieldType.JSON, FieldType.JSON)

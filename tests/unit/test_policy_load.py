@@ -310,3 +310,14 @@ def test_problems_as_json(tmp_path: Path) -> None:
         "fix": "did you mean adult?",
         "severity": "error",
     }
+
+
+def test_a_dataset_may_stand_alone_under_its_key(tmp_path: Path) -> None:
+    alone = MEDIA.replace("  - fides_key: media", "    fides_key: media")
+    policy = load(write(tmp_path, media=alone), {})
+    assert policy.catalog.collections["media.clips"].dataset == "media"
+
+
+def test_other_keys_of_a_manifest_are_warned_of(tmp_path: Path) -> None:
+    policy = load(write(tmp_path, media=MEDIA + "system: []\n"), {})
+    assert [(problem.code, problem.path) for problem in policy.warnings] == [("unread-key", "system")]

@@ -157,10 +157,10 @@ def _catalog(folder: Path, document: Document, written: Written, datasets: Read,
 def _control(folder: Path, written: Written) -> Control:
     own, beside = written.control, folder.absolute() / BESIDE
     return Control(
-        journal=str(placed(own.journal or f"sqlite:///{beside / 'journal.db'}", folder)),
-        keys=str(placed(own.keys or f"sqlite:///{beside / 'keys.db'}", folder)),
-        roots=Path(str(placed(own.roots or str(beside / "roots"), folder))),
-        evidence=Path(str(placed(own.evidence or str(beside / "evidence"), folder))),
+        journal=placed(own.journal or f"sqlite:///{beside / 'journal.db'}", folder),
+        keys=placed(own.keys or f"sqlite:///{beside / 'keys.db'}", folder),
+        roots=Path(placed(own.roots or str(beside / "roots"), folder)),
+        evidence=Path(placed(own.evidence or str(beside / "evidence"), folder)),
     )
 
 

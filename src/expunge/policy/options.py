@@ -15,7 +15,6 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from expunge.policy.quantities import Duration
-from expunge.terms import Json
 
 _REFERENCE = r"^.*\$\{[^}]+\}.*$"
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)")
@@ -140,10 +139,8 @@ def passed_on(written: StoreOptions, folder: Path) -> dict[str, object]:
     return {name: placed(value, folder) if name in {"url", "path"} else value for name, value in said.items()}
 
 
-def placed(value: Json, folder: Path) -> Json:
+def placed(value: str, folder: Path) -> str:
     """A relative path or relative SQLite URL, made absolute from ``folder``; any other URL unchanged."""
-    if not isinstance(value, str):
-        return value
     if sqlite := _SQLITE.fullmatch(value):
         return f"{sqlite[1]}{_absolute(sqlite[2], folder)}{sqlite[3]}"
     return value if "://" in value else str(_absolute(value, folder))

@@ -57,8 +57,9 @@ def _purposes(names: Declared) -> Iterator[Problem]:
 def _categories(names: Declared) -> Iterator[Problem]:
     for path, category in names.policy.texts("categories"):
         if parent(category) not in names.categories:
-            known = names.categories - {category}
-            what = f"data category {parent(category)}, above" if parent(category) else "root called"
+            above = parent(category)
+            what = f"data category {above}, above" if above else "root called"
+            known = names.categories - {category} if above else frozenset(one for one in names.categories - {category} if not parent(one))
             yield dangling(names.policy, path, what, category, known)
     for pattern in (("terms", "*", "category"), ("access", "*", "what")):
         for path, category in names.policy.texts(*pattern):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -65,10 +65,7 @@ def share(written: object) -> Decimal:
         ValueError: it isn't a percentage from 0 to 100.
     """
     found = _SHARE.fullmatch(written) if isinstance(written, str) else None
-    try:
-        fraction = Decimal(found[1]) / 100 if found else None
-    except InvalidOperation:
-        fraction = None
+    fraction = Decimal(found[1]) / 100 if found else None
     if fraction is None or fraction > 1:
         raise ValueError('a percentage from 0 % to 100 % is meant: "0.1 %"')
     return fraction
