@@ -26,6 +26,7 @@ _WORDS: dict[type[StoreError], str] = {
     Full: "the file system is full",
     Unavailable: "the file system does not answer as it should",
 }
+_UNDECODED = "\x00"  # no file's name can begin so
 
 
 @contextmanager
@@ -72,3 +73,17 @@ def settle(folder: Path) -> None:
 def leads_outside(path: Path, root: Path) -> bool:
     """Whether a symbolic link leads out of the (resolved) root."""
     return not path.resolve().is_relative_to(root)
+
+
+def spell(name: str) -> str:
+    """A file's name or path as JSON-safe text: one that is no UTF-8 goes as the hex of its bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _UNDECODED + os.fsencode(name).hex()
+    return name
+
+
+def unspell(text: str) -> str:
+    """What ``spell`` was given."""
+    return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith(_UNDECODED) else text

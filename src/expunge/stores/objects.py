@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from expunge.errors import Drift, MissingExtra, Refused, UnknownStore
 from expunge.stores.base import CollectionLayout, coerce, coerce_all
+from expunge.stores.disk import spell, unspell
 from expunge.stores.objects_folder import Folder
 from expunge.stores.objects_medium import Entry, Medium
 from expunge.stores.templates import Template
@@ -29,7 +30,6 @@ PAGE = 1000  # addresses in a batch of ``locate``: as many as S3 lists in one an
 BATCH = 500  # keys in a batch of ``erase``: with two versions each, one DeleteObjects request
 PREFIXES = 100  # listing a prefix is three requests; above this many, one listing of the whole template is cheaper on most buckets
 GLANCE = 10_000  # keys that ``describe`` looks at: ten requests
-_UNDECODED = "\x00"  # begins the address of a file whose name is no UTF-8; no key can begin so
 
 
 def open_store(name: str, options: Mapping[str, object], collections: Sequence[CollectionLayout]) -> Objects:
@@ -95,7 +95,7 @@ class Objects:
         found = self._matching(conditions)
         while page := list(islice(found, PAGE)):
             yield Located(
-                tuple(_address(entry.key) for entry, _ in page),
+                tuple(spell(entry.key) for entry, _ in page),
                 {name: tuple(values[name] for _, values in page) for name in carry},
             )
 
@@ -109,7 +109,7 @@ class Objects:
         self._template(step.collection)
         if step.method is not Method.DELETE:
             raise Refused(f"objects are deleted whole: there is nothing to {step.method}", where=f"{self._name}.{step.collection}")
-        yield from self._medium.erase([_key(address) for address in step.addresses])
+        yield from self._medium.erase([unspell(address) for address in step.addresses])
 
     def reclaim(self, selector: Selector) -> Reclaimed:
         """Delete old versions, markers and unfinished uploads of matching keys that have no current version (any more).
@@ -137,7 +137,7 @@ class Objects:
             spellings = list(template.spellings(entry.key))
             scanned += bool(spellings)
             unlisted += not spellings and not any(any(other.spellings(entry.key)) for other in self._templates.values())
-            if _address(entry.key) not in selector.minus and any(conditions.hold(entry, one) for one in spellings):
+            if spell(entry.key) not in selector.minus and any(conditions.hold(entry, one) for one in spellings):
                 live, history = live + entry.live, history + entry.history
         note = "every key in every version was looked at; what a file system or service keeps below that was not"
         return Residue(scanned, live, history, note=f"{note}; {unlisted} keys belong to no collection" if unlisted else note)
@@ -150,7 +150,7 @@ class Objects:
         """
         template = self._template(collection)
         for address in addresses:
-            key = _key(address)
+            key = unspell(address)
             found, readings = self._medium.read(key), template.readings(key)
             if found and readings:
                 body, modified = found
@@ -181,7 +181,7 @@ class Objects:
         for prefix in self._prefixes(template, conditions):
             for entry in self._medium.entries(prefix):
                 readings = template.readings(entry.key)
-                if any(conditions.hold(entry, one) for one in readings) and _address(entry.key) not in selector.minus:
+                if any(conditions.hold(entry, one) for one in readings) and spell(entry.key) not in selector.minus:
                     if len(readings) > 1:
                         said = f"a key can be read in two ways as {template.text!r}: narrow a field, as in {{name:int}}"
                         raise Drift(said, where=self._where(selector))
@@ -255,18 +255,3 @@ def _shape(name: str, placeholders: Sequence[str], about: int | None) -> Shape:
         Field(BODY, FieldType.OTHER, nullable=False),
     )
     return Shape(name, (*fields, *own), primary_key=(KEY,), about=about)
-
-
-def _address(key: str) -> str:
-    """A key as a JSON-safe text; a name that is no UTF-8 goes as the hex of its bytes."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return _UNDECODED + key.encode(errors="surrogateescape").hex()
-    return key
-
-
-def _key(address: str) -> str:
-    if not address.startswith(_UNDECODED):
-        return address
-    return bytes.fromhex(address[1:]).decode(errors="surrogateescape")
