@@ -61,9 +61,10 @@ class Standing:
 class Expunge:
     """A policy with everything it names, opened. Use it in a ``with`` block."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, lease: timedelta) -> None:
         """Use ``expunge.open``."""
         self.rooms = rooms
+        self.lease = lease
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -182,7 +183,7 @@ class Expunge:
             adopt(self.rooms, "operator")
         if reopen:
             self._reopen(run_id)
-        worker = Worker(self.rooms, f"{socket.gethostname()}:{os.getpid()}", watch=watch)
+        worker = Worker(self.rooms, f"{socket.gethostname()}:{os.getpid()}", self.lease, watch)
         worker.finish_closing()
         done = 0
         idle_since = time.monotonic()

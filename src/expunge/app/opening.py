@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from expunge.app.library import Expunge
@@ -30,11 +31,17 @@ EXTERNAL_ROOT = "EXPUNGE_EXTERNAL_ROOT"
 
 LOOKUP_BYTES = 32
 
+LEASE = timedelta(seconds=30)
+"""A dead worker's step is taken over after this; a live one renews it three times in that time."""
 
-def open_policy(path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | None = None, clock: Clock | None = None) -> Expunge:
+
+def open_policy(
+    path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | None = None, clock: Clock | None = None, lease: timedelta = LEASE
+) -> Expunge:
     """Open a policy file with its journal, keys and evidence; stores are opened when they are first used.
 
-    ``env`` fills in the policy's ``${NAME}``; the process's environment, if not given.
+    ``env`` fills in the policy's ``${NAME}``; the process's environment, if not given. ``lease`` is how long a step of this worker is its
+    own without a sign of life.
 
     Raises:
         PolicyInvalid: with every problem and its place.
@@ -42,7 +49,7 @@ def open_policy(path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | N
     """
     given = dict(os.environ) if env is None else dict(env)
     policy = load(Path(path), given)
-    return Expunge(open_rooms(policy, given, clock or SystemClock()))
+    return Expunge(open_rooms(policy, given, clock or SystemClock()), lease)
 
 
 def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:

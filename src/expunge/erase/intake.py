@@ -20,7 +20,7 @@ from expunge.erase.subjects import Person, Resolved, SubjectRef, resolve
 from expunge.erase.targets import Work
 from expunge.errors import InvalidRequest, UnknownSubject
 from expunge.evidence.stones import Stone
-from expunge.journal.records import Filing, NewStep, Request, RequestStatus, Run
+from expunge.journal.records import OPEN_REQUESTS, Filing, NewStep, Request, RequestStatus, Run
 from expunge.terms import Identifier, Json, Scope, Span
 
 FIRST_WAVE, SECOND_WAVE = 10, 100
@@ -85,7 +85,7 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     people = _found(rooms, sight, refs)
     outcomes = _nobody(rooms, refs, people)
     if len(outcomes) == len(refs):
-        if "already-erased" not in outcomes.values():
+        if set(outcomes.values()) == {"unknown"}:
             raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
         return Started((None,) * len(refs), (), outcomes)
     numbers = _register(rooms, people)
@@ -124,9 +124,7 @@ def scope_of(request: Request) -> Scope:
     if isinstance(captured, Sequence):
         start, end = (datetime.fromisoformat(str(edge)) if edge is not None else None for edge in captured)
         span = Span(start, end)
-    sealed = held.get("items")
-    items = sealed.get("records", ()) if isinstance(sealed, Mapping) else ()
-    return Scope(_texts(held.get("categories")), span, _texts(items))
+    return Scope(_texts(held.get("categories")), span, _texts(held.get("items")))
 
 
 def people_of(requests: Sequence[Request]) -> Resolved:
@@ -145,8 +143,7 @@ def numbers_of(requests: Iterable[Request]) -> list[int]:
 
 
 def _sealed_people(request: Request) -> list[Mapping[str, Json]]:
-    sealed = request.scope.get("items") if isinstance(request.scope, Mapping) else None
-    people = sealed.get("people") if isinstance(sealed, Mapping) else None
+    people = request.attached
     return [one for one in people if isinstance(one, Mapping)] if isinstance(people, Sequence) else []
 
 
@@ -165,10 +162,16 @@ def _found(rooms: Rooms, sight: Sight, refs: Sequence[SubjectRef]) -> Resolved:
 
 
 def _nobody(rooms: Rooms, refs: Sequence[SubjectRef], people: Resolved) -> dict[int, str]:
-    """What is said of those whom no store knows: erased before, or unknown."""
+    """What is said of those whom no store knows: erased before, being erased by a request that has not ended, or unknown."""
     asked = {place: Identifier(refs[place].identity, refs[place].value) for place in people.unknown}
-    erased = rooms.register.match(asked.values()) if asked else {}
-    return {place: "already-erased" if one in erased else "unknown" for place, one in asked.items()}
+    stones = rooms.register.match(asked.values()) if asked else {}
+    by = {facts.request_id for found in stones.values() for facts in found}
+    open_ = {request.id for request in rooms.journal.requests(ids=by) if request.status in OPEN_REQUESTS} if by else set()
+    outcomes = {}
+    for place, one in asked.items():
+        laid = {facts.request_id for facts in stones.get(one, ())}
+        outcomes[place] = "unknown" if not laid else "duplicate" if laid & open_ else "already-erased"
+    return outcomes
 
 
 def _register(rooms: Rooms, people: Resolved) -> dict[tuple[str, str], int]:
@@ -202,8 +205,8 @@ def _file(
             {"kind": one.kind, "number": numbers[one.kind, one.key], "identifiers": [[held.type, held.value] for held in one.identifiers]}
             for one in held
         ]
-        sealed: dict[str, Json] = {"people": packed, "records": list(scope.items)}
-        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, {**plain, "items": sealed}, requester, authority)
+        wanted = {**plain, "items": list(scope.items)}
+        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, wanted, requester, authority, attached=packed)
     return dict(zip(filings, rooms.journal.file(list(filings.values())), strict=True))
 
 

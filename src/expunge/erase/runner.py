@@ -46,7 +46,7 @@ class Worker:
 
     rooms: Rooms
     name: str
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta
     watch: Watcher = nobody
 
     def work(self, run_id: str | None = None) -> bool:

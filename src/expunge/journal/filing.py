@@ -30,6 +30,17 @@ class Asked:
         """What it shares with its duplicates."""
         return self.filing.subject, self.filing.kind, self.scope
 
+    @property
+    def sealed(self) -> Json:
+        """What of it is sealed: the items and what is attached; ``None`` if there is neither."""
+        named = items(self.filing.scope)
+        return [named, self.filing.attached] if named or self.filing.attached else None
+
+    @property
+    def place(self) -> str:
+        """Under which name it is sealed among the others of one call."""
+        return sealed_place(self.filing.subject, self.scope)
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -77,6 +88,11 @@ def _by_key(one: Asked, keys: Mapping[bytes, tuple[str, Same]]) -> str | None:
         msg = f"the idempotency key was already used for {id_}, which asks for something else"
         raise InvalidRequest(msg)
     return id_
+
+
+def sealed_place(subject: int, scope: bytes) -> str:
+    """The name in an intake's blob: two requests that share it are one."""
+    return f"{subject}:{scope.hex()}"
 
 
 def items(scope: Json) -> Json:

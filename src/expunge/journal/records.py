@@ -70,7 +70,8 @@ class Filing:
 
     ``kind`` is ``erase`` or ``access``; ``subject`` a number of the subject registry. ``scope`` is JSON; its ``items`` name records and
     are sealed, the rest (categories, times) is kept in plain. ``requester`` is a role, never a name. ``authority`` says how it was proven.
-    ``sealed_ref`` is the caller's own sealed bytes. ``key`` makes filing idempotent: the same key gives the same request.
+    ``attached`` is further JSON that is sealed with the items (who was meant, as found at filing) and does not make the request another
+    one. ``sealed_ref`` is the caller's own sealed bytes. ``key`` makes filing idempotent: the same key gives the same request.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Filing:
     authority: str
     sealed_ref: bytes | None = None
     key: str | None = None
+    attached: Json = None
 
     def __repr__(self) -> str:
         """Kind only."""
@@ -92,7 +94,7 @@ class Request:
     """A request as the journal holds it.
 
     ``duplicate``: this filing met an earlier, still open request (or the same idempotency key), which is the one given. ``scope`` lacks its
-    ``items`` once they are destroyed (``scope_destroyed``).
+    ``items``, and ``attached`` is ``None``, once they are destroyed (``scope_destroyed``).
     """
 
     id: str
@@ -108,6 +110,7 @@ class Request:
     filed_at: datetime
     duplicate: bool = False
     scope_destroyed: bool = False
+    attached: Json = None
 
     def __repr__(self) -> str:
         """Id and status only."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, exists, or_, select, update
 from expunge.errors import UnknownRequest
 from expunge.journal.database import chunks
 from expunge.journal.desk import RUN_SPACE, Desk
-from expunge.journal.filing import Asked, Earlier, items, sort, with_items, without_items
+from expunge.journal.filing import Asked, Earlier, sealed_place, sort, with_items, without_items
 from expunge.journal.records import FINAL_REQUESTS, OPEN_REQUESTS, Filing, Request, RequestStatus
 from expunge.journal.schema import canonical, intakes, requests
 from expunge.terms import Json
@@ -44,7 +44,7 @@ class Requests(Desk):
         with self._database.writing() as connection:
             self._database.lock(connection, _COUNTER)
             answer = sort(asked, _earlier(connection, asked))
-            needed = intake is not None and any(items(one.filing.scope) for one in answer.fresh.values())
+            needed = intake is not None and any(one.sealed for one in answer.fresh.values())
             if intake is not None and needed:
                 connection.execute(intakes.insert().values(number=intake[0], sealed=intake[1]))
             self._insert(connection, answer.fresh, intake[0] if intake else None)
@@ -108,7 +108,7 @@ class Requests(Desk):
 
     def _seal_items(self, asked: Sequence[Asked]) -> tuple[int, bytes] | None:
         """Seal all items of these filings under one new key, before the database is locked."""
-        named = {one.scope.hex(): items(one.filing.scope) for one in asked if items(one.filing.scope)}
+        named = {one.place: one.sealed for one in asked if one.sealed}
         if not named:
             return None
         with self._database.writing() as connection:
@@ -126,7 +126,7 @@ class Requests(Desk):
         sequence = self._database.allocate(connection, _COUNTER, len(fresh))
         shared = {"scope_destroyed": False, "status": RequestStatus.RECEIVED, "filed_at": self._clock.now()}
         rows = [
-            {**shared, **_row(id_, one), "sequence": place, "intake": intake if items(one.filing.scope) else None}
+            {**shared, **_row(id_, one), "sequence": place, "intake": intake if one.sealed else None}
             for (id_, one), place in zip(fresh.items(), sequence, strict=True)
         ]
         connection.execute(requests.insert(), rows)
@@ -195,12 +195,14 @@ def _row(id_: str, one: Asked) -> dict[str, object]:
 
 def _request(row: Row[Any], scopes: Mapping[int, Mapping[str, Json]]) -> Request:
     opened = not row.scope_destroyed and row.intake in scopes
+    held = scopes[row.intake][sealed_place(row.subject, row.scope_digest)] if opened else None
+    named, attached = held if isinstance(held, list) else (None, None)
     return Request(
         id=row.id,
         kind=row.kind,
         subject=row.subject,
         subject_kind=row.subject_kind,
-        scope=with_items(row.scope, scopes[row.intake][row.scope_digest.hex()]) if opened else row.scope,
+        scope=with_items(row.scope, named) if named else row.scope,
         requester=row.requester,
         authority=row.authority,
         sealed_ref=row.sealed_ref,
@@ -208,4 +210,5 @@ def _request(row: Row[Any], scopes: Mapping[int, Mapping[str, Json]]) -> Request
         run_id=row.run_id,
         filed_at=row.filed_at,
         scope_destroyed=row.scope_destroyed or (row.intake is not None and not opened),
+        attached=attached,
     )

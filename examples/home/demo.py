@@ -1,0 +1,159 @@
+"""The main job on a small estate: ``python -m examples.home.demo`` (``make demo``).
+
+A parent asks for one child's data to be erased. The recordings lie in a real S3 server on loopback, everything else in SQLite and folders.
+Then the S3 server is cut off in the middle of a second request: the run says *incomplete*, keeps what it knows, and ends when the server
+is back. Every command shown is really run; the estate and the receipts stay in ``demo/`` to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from examples.home.estate import build
+from examples.home.where import Amounts, Where
+from expunge.testing import services
+from expunge.testing.relay import Relay
+
+HOUSEHOLDS = 10
+PATIENCE = "3"  # seconds; the demo's outage lasts until the demo ends it
+INCOMPLETE = 82  # exit status of RunUnfinished, errors.py
+BAD_PROOF = 71
+
+say = Console(highlight=False)
+
+
+class DemoFailedError(Exception):
+    """A command ended otherwise than the demo says."""
+
+
+class Shell:
+    """Runs ``expunge`` in the estate's folder and shows command and output as a person would see them."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """``environment`` is added to this process's."""
+        self.folder = folder
+        self.environment = {**os.environ, **environment, "COLUMNS": "118"}
+
+    def run(self, *words: str, expect: int = 0, quiet: bool = False) -> str:
+        """Run one command; its stdout.
+
+        Raises:
+            DemoFailedError: another exit status than expected.
+        """
+        if not quiet:
+            say.print(f"\n[bold cyan]$[/] [bold]expunge {' '.join(words)}[/]")
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "expunge.cli.main", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not quiet:
+            for text in (done.stdout, done.stderr):
+                say.print(text.rstrip("\n"), markup=False, soft_wrap=True) if text.strip() else None
+        if done.returncode != expect:
+            raise DemoFailedError(f"expunge {words[0]} ended with {done.returncode}, not {expect}\n{done.stderr}")
+        return done.stdout
+
+
+def demo(at: Path) -> Path:
+    """Run the demo in ``at`` (taken away first, if it is an older demo); the receipt's path.
+
+    Raises:
+        DemoFailedError: something didn't go as said.
+    """
+    if at.exists():
+        if not (at / "expunge.yaml").exists():
+            raise DemoFailedError(f"{at} exists and is not an older demo; name another folder with --at")
+        shutil.rmtree(at)
+    begun = time.monotonic()
+    with services.s3() as server:
+        relay = Relay(int(server.endpoint.rpartition(":")[2]))
+        cut_off = f"http://{services.LOOPBACK}:{relay.port}"
+        aws = {**server.environment, "AWS_ENDPOINT_URL": cut_off}
+        os.environ.update(aws)
+        _title("A maker of a voice assistant and a doorbell")
+        summary = build(Where(at, media="s3://hearth-media", endpoint=cut_off), HOUSEHOLDS, amounts=Amounts())
+        say.print(
+            f"{HOUSEHOLDS} households, {sum(summary.records.values()):,} records: SQLite with full-text search, a versioned S3 bucket,"
+        )
+        say.print(f"a Delta table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
+        shell = Shell(at, {**aws, **summary.environment})
+        child = f"child:{summary.someone['child']}"
+        receipt = _one_child(shell, child)
+        _unreachable(shell, relay, _another_child(summary.someone["child"]))
+        relay.close()
+    say.print(f"\n[green]Done[/] in {time.monotonic() - begun:.0f} s. The receipt: [bold]{receipt}[/]")
+    say.print(f"Check it again: expunge verify {receipt} --trust {at / '.expunge/evidence/trust.json'}", soft_wrap=True)
+    return receipt
+
+
+def _one_child(shell: Shell, child: str) -> Path:
+    _title("A parent asks: erase what you have of my child")
+    shell.run("policy", "check")
+    shell.run("policy", "explain", "app.transcripts.text")
+    shell.run("plan", child)
+    shell.run("erase", child, "--requester", "parent", "--authority", "signed in, passkey")
+    receipt = next((shell.folder / ".expunge/evidence/receipts").glob("req_*.receipt.json"))
+    _title("A stranger checks it, with two files and no network")
+    shell.run("verify", str(receipt.relative_to(shell.folder)), "--trust", ".expunge/evidence/trust.json")
+    changed = shell.folder / "changed.receipt.json"
+    raw = bytearray(receipt.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    changed.write_bytes(raw)
+    say.print("\nThe same receipt with one bit flipped:")
+    shell.run("verify", changed.name, "--trust", ".expunge/evidence/trust.json", expect=BAD_PROOF)
+    changed.unlink()
+    return receipt
+
+
+def _unreachable(shell: Shell, relay: Relay, child: str) -> None:
+    _title("The recordings' store is away: the run says so, and never “done”")
+    with relay.outage():
+        shell.run("erase", child, "--requester", "parent", "--patience", PATIENCE, expect=INCOMPLETE)
+        shell.run("incidents")
+    say.print("\nThe store is back. Nobody has to remember what was left:")
+    shell.run("work")
+    shell.run("incidents", "--all")
+    standings = json.loads(shell.run("status", "--json", quiet=True))
+    if not all(one["complete"] for one in standings):
+        raise DemoFailedError("a run is still incomplete")
+    shell.run("log", "check")
+
+
+def _another_child(first: str) -> str:
+    """A child of another household: the estate numbers children 11, 12, … 21, 22, … by household."""
+    return f"child:{int(first) + 10}"
+
+
+def _title(text: str) -> None:
+    say.print()
+    say.rule(f"[bold]{text}", align="left")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m examples.home.demo", description="A parent's request, from plan to verify.")
+    parser.add_argument("--at", type=Path, default=Path("demo"), metavar="DIR", help="where the estate is built (default: demo)")
+    try:
+        demo(parser.parse_args(words).at)
+    except DemoFailedError as failed:
+        say.print(f"[red]The demo failed:[/] {failed}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
