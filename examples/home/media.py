@@ -75,7 +75,10 @@ class BucketWriter:
     def _make(self) -> None:
         names = [bucket["Name"] for bucket in self._client.list_buckets().get("Buckets", [])]
         if self._bucket not in names:
-            self._client.create_bucket(Bucket=self._bucket)
+            region = self._client.meta.region_name
+            # AWS wants to be told the region, except the first it ever had, which it refuses to be told.
+            place = {} if region in {None, "us-east-1"} else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            self._client.create_bucket(Bucket=self._bucket, **place)
         self._client.put_bucket_versioning(Bucket=self._bucket, VersioningConfiguration={"Status": "Enabled"})
 
 

@@ -11,6 +11,9 @@ from examples.home.where import Where
 
 HERE = Path(__file__).parent
 SQL = 'url: "${HOME_APP_URL:-sqlite:///data/app.db}"'
+TEXT = "          - {name: text, data_categories: [user.content.private.spoken]}\n"
+SEARCH = "          - {name: search, data_categories: [user.content.private.spoken]}\n"
+"""PostgreSQL's full-text index is a column of the transcripts; SQLite's is a table that hangs on them."""
 MEDIA = 'url: "${HOME_MEDIA_URL:-data/media}", versions: folder'
 
 
@@ -30,7 +33,10 @@ def write_policy(estate: Where) -> tuple[Path, dict[str, str]]:
         text = _replaced(text, MEDIA, f'url: "${{HOME_MEDIA_URL:-{estate.media}}}"{endpoint}')
     policy = estate.directory / "expunge.yaml"
     policy.write_text(text, "utf-8")
-    shutil.copytree(HERE / "datasets", estate.directory / "datasets")
+    datasets = shutil.copytree(HERE / "datasets", estate.directory / "datasets")
+    if make_url(estate.sql_url).get_backend_name() == "postgresql":
+        app = datasets / "app.yml"
+        app.write_text(_replaced(app.read_text("utf-8"), TEXT, TEXT + SEARCH), "utf-8")
     return policy, environment
 
 

@@ -30,6 +30,7 @@ from expunge.erase.sharing import outside
 from expunge.erase.subjects import parse_subject, resolve
 from expunge.erase.trouble import troubles
 from expunge.erase.walk import walk
+from expunge.policy.discover import drift
 from expunge.policy.load import load
 from expunge.policy.ownership import ownership
 from expunge.stores.registry import open_store
@@ -247,6 +248,7 @@ def test_the_policy_loads_and_fits_the_stores(built: tuple[Path, Summary]) -> No
         for scope in (Scope(), *(Scope(categories=(one,)) for one in CATEGORIES)):
             found = troubles(held.catalog, owned, shapes, make_plan(held.catalog, owned, shapes, scope, held.digest))
             assert [str(one) for one in found if one.severity == "error"] == []
+        assert [one for name, found in shapes.items() for one in drift(found, held.catalog, name)] == []
         for address, note in held.catalog.collections.items():
             nobody = Selector(note.name, {note.field_names[0]: frozenset({"nobody at all"})})
             seen = stores[note.store].verify(nobody)
@@ -305,6 +307,9 @@ def test_postgresql_and_s3_hold_the_same(
     engine.dispose()
     held = load(large.policy, large.environment)
     assert held.catalog.stores["app"].options["url"] == postgresql_url
+    store = open_store("sql", "app", held.catalog.stores["app"].options, held.catalog.in_store("app"))
+    assert drift(store.describe(), held.catalog, "app") == ()
+    store.close()
 
 
 WHOSE = {
