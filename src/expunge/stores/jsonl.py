@@ -19,7 +19,7 @@ from expunge.errors import Drift, UnknownStore
 from expunge.stores.base import CollectionLayout
 from expunge.stores.disk import reach, spell
 from expunge.stores.jsonl_files import Files, lines, pieces
-from expunge.stores.jsonl_match import UNREADABLE, Conditions, Get, carried, getter, parse, text_in
+from expunge.stores.jsonl_match import UNREADABLE, Conditions, Get, carried, getter, leaf_getter, parse, text_in
 from expunge.stores.jsonl_rewrite import Change, rewrite, sweep
 from expunge.stores.jsonl_scan import Leaf, outermost, plain, scan
 from expunge.stores.jsonl_shape import shape_of
@@ -146,7 +146,7 @@ class JsonLines:
                     continue
                 leaves, whole = scan(text := text_in(piece))
                 torn += not whole
-                meant = conditions.hold(_leaf_getter(leaves)) or (not whole and conditions.named_in(text))
+                meant = conditions.hold(leaf_getter(leaves)) or (not whole and conditions.named_in(text))
                 live += meant and (spell(path), _digest(piece)) not in held
         leftovers = len(files.leftovers())
         note = "every line was looked at; what the file system keeps below was not"
@@ -265,13 +265,6 @@ def _spelled(value: Value | None, leaf: Leaf) -> str:
     if isinstance(value, str | bool | int | float) and not isinstance(leaf.value, str):
         return json.dumps(value)
     return json.dumps(text_of(value))
-
-
-def _leaf_getter(leaves: Sequence[Leaf]) -> Get:
-    by_path: dict[str, list[object]] = {}
-    for leaf in leaves:
-        by_path.setdefault(leaf.path, []).append(leaf.value)
-    return lambda name: iter(by_path.get(plain(name), ()))
 
 
 def _addresser(path: str, line: bytes, copies: Counter[str]) -> Callable[[], str]:

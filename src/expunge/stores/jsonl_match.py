@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from expunge.errors import Drift
 from expunge.stores.base import coerce
-from expunge.stores.jsonl_scan import CONTAINER, DIGITS, plain
+from expunge.stores.jsonl_scan import CONTAINER, DIGITS, Leaf, plain
 from expunge.terms import FieldType, Selector, Span, Value, text_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +63,14 @@ def values_at(value: object, parts: Sequence[str]) -> Iterator[object]:
 def getter(record: object) -> Get:
     """``values_at`` by a declared field's name."""
     return lambda name: values_at(record, _parts(name))
+
+
+def leaf_getter(leaves: Sequence[Leaf]) -> Get:
+    """The same from what the scanner found."""
+    by_path: dict[str, list[object]] = {}
+    for leaf in leaves:
+        by_path.setdefault(leaf.path, []).append(leaf.value)
+    return lambda name: iter(by_path.get(plain(name), ()))
 
 
 @lru_cache(maxsize=1024)
@@ -173,9 +181,9 @@ def _equals(value: object, texts: frozenset[str]) -> bool:
 
 
 def _word(value: str, name: str, text: str) -> bool:
-    if len(value) < TELLING and plain(name).rpartition(".")[2] not in text:
-        return False
-    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+    """Whether the value stands in the text as a word of its own, and if it is short, the field's name too."""
+    words = [value, *([plain(name).rpartition(".")[2]] if len(value) < TELLING else [])]
+    return all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
