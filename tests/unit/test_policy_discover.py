@@ -333,3 +333,10 @@ def test_fields_that_can_never_be_equal() -> None:
     assert can_equal(FieldType.UUID, FieldType.TEXT)
     assert not can_equal(FieldType.UUID, FieldType.INTEGER)
     assert not can_equal(FieldType.JSON, FieldType.JSON)
+
+
+def test_a_field_that_may_be_in_no_line_is_no_drift() -> None:
+    held = CollectionNote("app", "logs", {name: FieldNote(name) for name in ("at", "error", "user")}, layout={"sparse": ["error"]})
+    catalog = Catalog(CATALOG.kinds, CATALOG.stores, {"app.logs": held})
+    (found,) = drift([Shape("logs", (Field("at", FieldType.TEXT),))], catalog, "app")
+    assert found.path == "app.logs.user"

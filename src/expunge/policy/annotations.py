@@ -46,6 +46,7 @@ class CollectionExtension(Strict):
     derived_from: Texts | None = Field(default=None, description="Collections (store.collection) that this one was made from.")
     objects: Text | None = Field(default=None, description="The template of object keys.")
     path: Text | None = Field(default=None, description="The files, or the table's folder, inside the store.")
+    sparse: Texts | None = Field(default=None, description="JSON lines: fields that may be in no line at all.")
     manifest: Text | None = Field(default=None, description="The collection (store.collection) that lists the objects.")
 
 

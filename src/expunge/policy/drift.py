@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Problem
 from expunge.policy.guesses import guess
@@ -35,8 +36,11 @@ def _gone(note: CollectionNote, live: dict[str, Shape]) -> Problem:
 
 
 def _declared(note: CollectionNote, shape: Shape, live: dict[str, Shape], catalog: Catalog) -> Iterator[Problem]:
+    sparse = cast("Sequence[str]", note.layout.get("sparse", ()))
     for field in note.fields.values():
         held = _held(shape, field.name)
+        if held is None and field.name in sparse:
+            continue
         if held is None:
             close = nearest(field.name, [one.name for one in shape.fields])
             fix = f"is it {close} now?" if close else "remove it from the dataset if it was dropped"

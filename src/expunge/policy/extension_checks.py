@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from expunge.policy.catalog import Problem
 from expunge.policy.dataset_files import DatasetFile, Place
 from expunge.policy.declared import Declared, dangling, empty_below, wrong
-from expunge.policy.options import LAYOUT_KEYS, LAYOUT_NEEDED
+from expunge.policy.options import LAYOUT, LAYOUT_KEYS, LAYOUT_NEEDED
 from expunge.policy.reading import Document, PathTo, dotted
 
 NEVER = "never"
-_LAYOUT = ("objects", "path", "manifest")
 _NEEDS = {"keep": "keep: {basis: …}", "decorrelate": "repoint: {field: value}"}
 _GIVEN = {"keep": "keep", "decorrelate": "repoint"}
 
@@ -46,7 +45,7 @@ def known_address(names: Declared, document: Document, path: PathTo, address: st
 
 
 def _names(names: Declared, document: Document, ours: PathTo, here: tuple[str, ...]) -> Iterator[Problem]:
-    for key in ("owned_by", "redact"):
+    for key in ("owned_by", "redact", "sparse"):
         yield from known_fields(document, (*ours, key), here)
     for path in document.under((*ours, "repoint")):
         if path[-1] not in here:
@@ -82,7 +81,7 @@ def _layout(names: Declared, file: DatasetFile, collection: Place, ours: PathTo)
     if kind not in LAYOUT_KEYS:
         return
     document = file.document
-    for key in _LAYOUT:
+    for key in LAYOUT:
         if key not in LAYOUT_KEYS[kind] and document.at((*ours, key)) is not None:
             yield wrong(document, (*ours, key), f"a collection of a {kind} store has no {key}", "remove it")
     needed = LAYOUT_NEEDED.get(kind)

@@ -9,10 +9,9 @@ from expunge.policy.annotations import AnnotatedCollection, AnnotatedDataset, An
 from expunge.policy.catalog import CollectionNote, FieldNote, Keep, Reference
 from expunge.policy.dataset_files import DatasetFile
 from expunge.policy.declared import Declared
+from expunge.policy.options import LAYOUT
 from expunge.policy.reading import PathTo
 from expunge.terms import Verb
-
-_LAYOUT = ("objects", "path", "manifest")
 
 
 def notes(file: DatasetFile, dataset: PathTo, read: AnnotatedDataset, names: Declared) -> Iterator[CollectionNote]:
@@ -51,7 +50,7 @@ def _collection(file: DatasetFile, path: PathTo, read: AnnotatedCollection, inhe
 
 
 def _layout(ours: CollectionExtension) -> Mapping[str, object]:
-    return {key: value for key in _LAYOUT if (value := getattr(ours, key)) is not None}
+    return {key: value for key in LAYOUT if (value := getattr(ours, key)) is not None}
 
 
 def _fields(

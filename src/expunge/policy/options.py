@@ -122,13 +122,16 @@ BY_KIND: Mapping[str, type[StoreOptions]] = {
 }
 AnyStore = Annotated[SqlOptions | ObjectsOptions | ParquetOptions | DeltaOptions | JsonlOptions, Field(discriminator="kind")]
 
+LAYOUT = ("objects", "path", "manifest", "sparse")
+"""The keys of ``meta.expunge`` of a collection that the store itself reads."""
+
 LAYOUT_KEYS: Mapping[str, frozenset[str]] = {
     # which layout keys a dataset's collection may carry, by kind of store
     "sql": frozenset(),
     "objects": frozenset({"objects", "manifest"}),
     "parquet": frozenset({"path"}),
     "delta": frozenset({"path"}),
-    "jsonl": frozenset({"path"}),
+    "jsonl": frozenset({"path", "sparse"}),
 }
 LAYOUT_NEEDED: Mapping[str, str] = {"objects": "objects", "parquet": "path", "jsonl": "path"}
 
