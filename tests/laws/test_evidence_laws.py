@@ -114,7 +114,7 @@ def test_a_spoilt_consistency_proof_never_verifies(new: int, spoil: st.DataObjec
     ]
     if proof:
         place = spoil.draw(st.integers(0, len(proof) - 1))
-        wrong += [(old, new, older, bytes(32), proof), (old, new, older, newer, proof[:-1])]
+        wrong += [(old, new, older, bytes(32), proof), (old, new, older, newer, proof[:-1]), (old, new, older, newer, [])]
         wrong += [(old, new, older, newer, [*proof[:place], bytes(32), *proof[place + 1 :]])]
     for was, now, first, second, path in wrong:
         with pytest.raises(BadProof):

@@ -11,7 +11,7 @@ from expunge.errors import BadProof, EvidenceError
 from expunge.evidence import merkle
 from expunge.evidence.canonical import canonical, decode_base64, parse_exact, parse_object
 from expunge.evidence.checkpoints import sign_checkpoint, verify_checkpoint
-from expunge.evidence.notes import Note, parse_note, parse_vkey
+from expunge.evidence.notes import Note, NoteSignature, cosigned_message, pack_cosignature, parse_note, parse_vkey
 from expunge.evidence.signing import Signer
 from expunge.evidence.tiles import pack_entries, tile_name, unpack_entries
 from expunge.evidence.trust import Trust
@@ -190,6 +190,15 @@ def test_a_checkpoint_that_says_anything_else_is_refused() -> None:
     for signatures in ((log.sign_note(text),), (log.cosign(text, WHEN),), twice):
         with pytest.raises(BadProof):
             verify_checkpoint(Note(text, signatures).whole, log.key)
+
+
+def test_a_signed_time_that_is_none_is_refused() -> None:
+    log = signer()
+    note = parse_note(sign_checkpoint(log, 5, bytes(32), WHEN))
+    cosigner = log.key.for_cosignatures()
+    for raw in (pack_cosignature(1 << 62, log.sign(cosigned_message(note.text, 1 << 62))), b"short"):
+        with pytest.raises(BadProof):
+            verify_checkpoint(Note(note.text, (note.signatures[0], NoteSignature(cosigner.name, cosigner.key_id, raw))).whole, log.key)
 
 
 def test_the_reference_tree_of_certificate_transparency() -> None:

@@ -17,6 +17,7 @@ from expunge.evidence.log import Log
 from expunge.evidence.notes import NoteSignature
 from expunge.evidence.reading import LogReader
 from expunge.evidence.signing import Signer
+from expunge.evidence.tiles import Tiles
 from expunge.testing.clock import SECOND, FakeClock
 
 SIGNER = Signer("log.example/one", bytes(range(32)))
@@ -156,7 +157,7 @@ def test_what_a_crashed_append_left_is_told_and_overwritten(log: Log) -> None:
 
 def test_files_that_do_not_belong_are_refused(log: Log) -> None:
     log.append(entries(300))
-    for name in ("tile/0/000.p/9", "tile/notes", "tile/1/000.p/999"):
+    for name in ("tile/0/000.p/9", "tile/notes", "tile/1/000.p/999", "tile/0/x000/000"):
         path = log.directory / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"?")
@@ -164,6 +165,14 @@ def test_files_that_do_not_belong_are_refused(log: Log) -> None:
             log.check()
         path.unlink()
     log.check()
+
+
+def test_tiles_say_what_they_do_not_hold(log: Log) -> None:
+    log.append(entries(5))
+    tiles = Tiles(log.directory, 5)
+    for level, index in ((0, 5), (0, 256), (8, 0), (1, 2)):
+        with pytest.raises(BadProof):
+            tiles.at(level, index)
 
 
 def test_an_entry_is_checked_against_the_head(log: Log) -> None:

@@ -66,6 +66,19 @@ def test_no_identifier_is_in_the_files_or_in_any_text(register: Register, tmp_pa
         assert (tmp_path / "log" / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_look_up_trusts_neither_the_index_nor_the_file(register: Register, tmp_path: Path) -> None:
+    register.lay([stone(CHILD)])
+    register.match([])
+    place = (tmp_path / "log/tombstones").read_bytes().index(b"+ ")
+    register._index.add([(register._digest(MAIL), place)])
+    assert list(register.match([CHILD, MAIL])) == [CHILD]
+    held = (tmp_path / "log/tombstones").read_bytes()
+    for changed in (held.replace(b'"request"', b'"tseuqer"'), held[: place + 2] + b"x" + held[place + 3 :]):
+        (tmp_path / "log/tombstones").write_bytes(changed)
+        with pytest.raises(BadProof):
+            register.match([CHILD])
+
+
 def test_two_registers_give_different_digests(tmp_path: Path) -> None:
     lines = []
     for name in "ab":
@@ -119,8 +132,8 @@ def test_any_change_that_is_no_torn_end_is_refused(register: Register, tmp_path:
         held.write_bytes(changed)
         with pytest.raises(BadProof):
             Register.open(tmp_path / "log").match([CHILD, MAIL])
-    for changed in (both[len(first) :], both.replace(b" ", b"\0", 4), first.replace(b'":"r', b'":"\0', 1) + both[len(first) :]):
-        held.write_bytes(changed)
+    for wrong in (both[len(first) :], both.replace(b" ", b"\0", 4), first.replace(b'":"r', b'":"\0', 1) + both[len(first) :]):
+        held.write_bytes(wrong)
         with pytest.raises(BadProof):
             Register.open(tmp_path / "log")
 

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 
 from expunge.errors import KeyDestroyed, KeySealed, KeyStoreError, KeyStoreUnavailable
 from expunge.keys.external import EnvironmentSecret, KeyFile
+from expunge.keys.files import create_once
 from expunge.keys.pages import KEY_BYTES, Page, State, open_page, shut_page, unwrap_key, wrap_key
 from expunge.keys.roots import Roots
 from expunge.keys.vault import Vault
@@ -338,6 +339,13 @@ def test_the_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     for wrong in ("", "AAAA", "not base64!"):
         with pytest.raises(KeyStoreError):
             EnvironmentSecret.read("ROOT", {"ROOT": wrong})
+
+
+def test_of_two_makers_of_a_key_file_both_see_the_firsts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_once(tmp_path / "key", b"first")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert create_once(tmp_path / "key", b"second") == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
 def test_a_page_keeps_keys_apart_and_can_be_wiped() -> None:

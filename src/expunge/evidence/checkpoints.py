@@ -60,7 +60,7 @@ def verify_checkpoint(whole: str, log: VerifyKey, witnesses: Sequence[VerifyKey]
         raise BadProof("the checkpoint is not signed by this log")
     try:
         at = datetime.fromtimestamp(times.pop(log.for_cosignatures()), UTC)
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, OSError):
         raise BadProof("the checkpoint's time is not a time") from None
     return Checkpoint(lines[0], size, root, at, whole, tuple(key.name for key in times))
 

@@ -19,7 +19,6 @@ LAID: Final = b"+ "
 LIFTED: Final = b"- "
 _MOST_DIGESTS = 64
 """Digests in one line, so that a look-up never has to read a long one; few people have more identifiers."""
-_HEX = 2 * DIGEST_BYTES
 _HEAD = re.compile(rb"= ([0-9a-f]{8}) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
 _HEAD_BYTES = 85
 
@@ -74,11 +73,17 @@ def lifted_line(request_id: str, at: datetime) -> bytes:
     return LIFTED + _json({"at": _text(at), "request": request_id})
 
 
-def digests_of(line: bytes) -> Iterator[bytes]:
-    """The digests that a laid line holds."""
-    end = line.index(b" ", len(LAID))
-    for start in range(len(LAID), end, _HEX):
-        yield bytes.fromhex(line[start : start + _HEX].decode("ascii"))
+def digests_of(line: bytes) -> list[bytes]:
+    """The digests that a laid line holds.
+
+    Raises:
+        BadProof: it is not such a line.
+    """
+    try:
+        packed = bytes.fromhex(line[len(LAID) : line.index(b" ", len(LAID))].decode("ascii"))
+    except ValueError:
+        raise _unreadable() from None
+    return [packed[start : start + DIGEST_BYTES] for start in range(0, len(packed), DIGEST_BYTES)]
 
 
 def facts_of(line: bytes) -> Facts:
@@ -92,19 +97,12 @@ def facts_of(line: bytes) -> Facts:
         before = told["before"]
         return Facts(tuple(told["categories"]), before and _time(before), told["request"], _time(told["laid"]))
     except (ValueError, KeyError, TypeError):
-        raise BadProof("a line of the register can't be read", where="tombstone register") from None
+        raise _unreadable() from None
 
 
 def lifted_request(line: bytes) -> str:
-    """The request that a lifted line names.
-
-    Raises:
-        BadProof: it is not such a line.
-    """
-    try:
-        return str(json.loads(line[len(LIFTED) :])["request"])
-    except (ValueError, KeyError, TypeError):
-        raise BadProof("a line of the register can't be read", where="tombstone register") from None
+    """The request that a lifted line names."""
+    return str(json.loads(line[len(LIFTED) :])["request"])
 
 
 def head_of(body: bytes, seal: bytes) -> bytes:
@@ -126,7 +124,7 @@ def read_batch(file: BinaryIO) -> tuple[bytes, bytes] | None:
         return None
     matched = _HEAD.fullmatch(head)
     if matched is None or zlib.crc32(head[: matched.start(3) - 1]) != int(matched[3], 16):
-        raise BadProof("the register was changed", where="tombstone register")
+        raise _unreadable()
     length = int(matched[1], 16)
     body, more = file.read(length), file.read(1)
     file.seek(-len(more), SEEK_CUR)
@@ -146,3 +144,7 @@ def _text(moment: datetime) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _unreadable() -> BadProof:
+    return BadProof("the register was changed", where="tombstone register")

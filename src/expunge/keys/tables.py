@@ -196,11 +196,11 @@ def _engine(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             # a server or role may have switched it off; a destroyed key that comes back after a power cut would be no destroyed key
             return create_engine(parsed, connect_args={"options": "-c synchronous_commit=on"}, pool_pre_ping=True)
+        if parsed.get_backend_name() != "sqlite":
+            raise KeyStoreError("the key database is SQLite or PostgreSQL", where=_WHERE)
         engine = create_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise KeyStoreError("the key database's URL can't be used: sqlite:///PATH or postgresql://…", where=_WHERE) from None
-    if engine.dialect.name != "sqlite":
-        raise KeyStoreError("the key database is SQLite or PostgreSQL", where=_WHERE)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -235,19 +235,21 @@ class Vault:
         return answer
 
     def _look(self, space: str, buckets: Sequence[int], secrets: list[bytearray]) -> list[tuple[int, Page]]:
-        """Open these buckets' pages, as far as they exist."""
-        for last in (*(False,) * (_LOOKS - 1), True):
-            try:
-                with self._tables.reading() as connection:
-                    held = self._tables.fetch(connection, space, buckets)
-                opened = [(one.bucket, *self._opened(space, one)) for one in held]
-            except KeyStoreError:
-                if last:
-                    raise
-            else:
-                secrets += [key for _, key, _ in opened] + [page.raw for _, _, page in opened]
-                return [(bucket, page) for bucket, _, page in opened]
-        return []
+        """Open these buckets' pages, as far as they exist; look again where a look fails, because an epoch may just have been closed."""
+        for _ in range(_LOOKS - 1):
+            with suppress(KeyStoreError):
+                return self._look_once(space, buckets, secrets)
+        return self._look_once(space, buckets, secrets)
+
+    def _look_once(self, space: str, buckets: Sequence[int], secrets: list[bytearray]) -> list[tuple[int, Page]]:
+        with self._tables.reading() as connection:
+            held = self._tables.fetch(connection, space, buckets)
+        pages: list[tuple[int, Page]] = []
+        for one in held:
+            key, page = self._opened(space, one)
+            secrets += [key, page.raw]
+            pages.append((one.bucket, page))
+        return pages
 
     def _opened(self, space: str, held: Shut) -> tuple[bytearray, Page]:
         place = _place(space, held.bucket)
