@@ -7,7 +7,7 @@ is an error: a table that is gone, a column that moved, records that row-level s
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from expunge.errors import Drift, MissingExtra, UnknownStore
 from expunge.stores.base import CollectionLayout
 from expunge.stores.sql_address import Key, addresses, content_addresses, key_of
-from expunge.stores.sql_content import apply_by_content, handles_of, physical
+from expunge.stores.sql_content import by_content, handles_of, physical
 from expunge.stores.sql_dialect import Dialect, Options, options_of
 from expunge.stores.sql_faults import translated
 from expunge.stores.sql_postgresql import Postgresql
@@ -141,23 +141,27 @@ class SqlStore:
             table = self._table(connection, step.collection, changed)
             self._left.pop(table.name, None)
             connection.rollback()  # what was read of the schema; each batch begins its own
-            size = self._options.per_transaction(table)
+            apply = self._prepared(connection, table, step)
+            size = self._options.per_transaction(table, step.selector)
             for at in range(0, len(step.addresses), size):
                 batch = step.addresses[at : at + size]
-                self._apply(connection, table, step, [one for one in batch if one not in step.selector.minus])
+                with self._dialect.begin(connection):
+                    apply([one for one in batch if one not in step.selector.minus])
                 yield len(batch)
 
     def _key(self, table: Table, address: str) -> Key:
         return key_of(address, width=len(table.key), where=self._name)
 
-    def _apply(self, connection: sa.Connection, table: Table, step: Step, batch: Sequence[str]) -> None:
-        if not batch or (step.method is not Method.DELETE and not (step.fields or step.repoint)):
-            return
-        with self._dialect.begin(connection):
-            if table.key:
-                self._dialect.apply(connection, table, step, [self._key(table, one) for one in batch])
-            else:
-                apply_by_content(self._dialect, connection, table, step, batch)
+    def _prepared(self, connection: sa.Connection, table: Table, step: Step) -> Callable[[Sequence[str]], None]:
+        if not table.key:
+            return by_content(self._dialect, connection, table, step)
+        apply = self._dialect.prepare(connection, table, step)
+
+        def addressed(batch: Sequence[str]) -> None:
+            if batch:
+                apply([self._key(table, one) for one in batch])
+
+        return addressed
 
     def reclaim(self, selector: Selector) -> Reclaimed:
         """Rewrite the table and its indexes without what was deleted.

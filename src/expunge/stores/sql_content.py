@@ -7,7 +7,7 @@ counting; as they are alike, it doesn't matter which of them goes. Every batch r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -18,20 +18,24 @@ from expunge.stores.sql_table import Column, Table
 from expunge.terms import FieldType, Step
 
 
-def apply_by_content(dialect: Dialect, connection: sa.Connection, table: Table, step: Step, batch: Sequence[str]) -> None:
-    """Do the step to the addressed records, in the connection's transaction.
+def by_content(dialect: Dialect, connection: sa.Connection, table: Table, step: Step) -> Callable[[Sequence[str]], None]:
+    """What does the step to addressed records, in the connection's transaction.
 
     Of ``m`` records alike, of which ``w`` are addressed, ``w`` go, but never one that the selector holds back: so beginning again from
     any point ends the same.
     """
-    wanted = wanted_digests(batch, where=dialect.name)
+    apply = dialect.prepare(connection, physical(dialect, table), step)
     held = wanted_digests(step.selector.minus, where=dialect.name)
-    found: dict[str, list[Key]] = {}
-    for handle, digest in dialect.like(connection, table, sorted(wanted)):
-        found.setdefault(digest, []).append(handle)
-    keys = [key for digest, alike in found.items() for key in alike[: min(wanted[digest], len(alike) - held.get(digest, 0))]]
-    if keys:
-        dialect.apply(connection, physical(dialect, table), step, keys)
+
+    def addressed(batch: Sequence[str]) -> None:
+        wanted = wanted_digests(batch, where=dialect.name)
+        keys: list[Key] = []
+        for digest, alike in _alike(dialect, connection, table, wanted).items():
+            keys += alike[: max(0, min(wanted[digest], len(alike) - held.get(digest, 0)))]
+        if keys:
+            apply(keys)
+
+    return addressed
 
 
 def physical(dialect: Dialect, table: Table) -> Table:
@@ -42,10 +46,15 @@ def physical(dialect: Dialect, table: Table) -> Table:
 
 def handles_of(dialect: Dialect, connection: sa.Connection, table: Table, batch: Sequence[str]) -> Iterator[tuple[str, Key]]:
     """Each address with a present handle, for reading."""
-    found: dict[str, list[Key]] = {}
-    for handle, digest in dialect.like(connection, table, sorted(wanted_digests(batch, where=dialect.name))):
-        found.setdefault(digest, []).append(handle)
+    found = _alike(dialect, connection, table, wanted_digests(batch, where=dialect.name))
     for address in batch:
         alike = found.get(next(iter(wanted_digests([address], where=dialect.name))))
         if alike:
             yield address, alike.pop()
+
+
+def _alike(dialect: Dialect, connection: sa.Connection, table: Table, digests: Iterable[str]) -> dict[str, list[Key]]:
+    found: dict[str, list[Key]] = {}
+    for handle, digest in dialect.like(connection, table, sorted(digests)):
+        found.setdefault(digest, []).append(handle)
+    return found

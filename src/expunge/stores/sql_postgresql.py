@@ -12,17 +12,18 @@ from itertools import islice
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from expunge.errors import Drift
 from expunge.stores.base import coerce, coerce_all
 from expunge.stores.sql_address import Key
-from expunge.stores.sql_dialect import FETCH, Options, Rows, Scan, changes
+from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_postgresql_schema import tables
 from expunge.stores.sql_postgresql_space import REMARK, history, rewrite
 from expunge.stores.sql_postgresql_values import Named, array, holdable, one_of, within
 from expunge.stores.sql_postgresql_verify import count
 from expunge.stores.sql_table import SELECTABLE, Table
-from expunge.terms import FieldType, Method, Reclaimed, Selector, Step, Value, text_of
+from expunge.terms import FieldType, Reclaimed, Selector, Step, Value, text_of
 
 FEW = 20_000
 """Values of further conditions up to which they are sent again with every key batch; above, one pass sends everything once."""
@@ -138,15 +139,18 @@ class Postgresql:
 
     def _keyed(self, table: Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
         """The records with these keys: ``= ANY`` for one column, a join with ``unnest`` for several."""
-        arrays = [
-            array([value if isinstance(value, str) else text_of(value) for value in column], table.columns[name].cast)
-            for name, column in zip(table.key, zip(*keys, strict=True), strict=True)
-        ]
+        columns = zip(*keys, strict=True)
+        arrays = [self._array(table, name, column) for name, column in zip(table.key, columns, strict=True)]
         if len(arrays) == 1:
             return table.sql(table.key[0]) == sa.any_(arrays[0])
         names = [sa.column(name, Named(table.columns[name].cast)) for name in table.key]
         wanted = sa.func.unnest(*arrays).table_valued(*names, name="wanted").render_derived()
         return sa.tuple_(*(table.sql(name) for name in table.key)).in_(sa.select(*(wanted.c[name] for name in table.key)))
+
+    def _array(self, table: Table, name: str, values: Sequence[str | int | float | bytes]) -> sa.ColumnElement[Any]:
+        if self._integer(table, name):
+            return sa.bindparam(None, values, type_=ARRAY(sa.BigInteger))
+        return array([value if isinstance(value, str) else text_of(value) for value in values], table.columns[name].cast)
 
     def like(self, connection: sa.Connection, table: Table, digests: Sequence[str]) -> Iterator[tuple[Key, str]]:
         """By a pass over the table; the found records are locked, so that they keep their place."""
@@ -162,14 +166,26 @@ class Postgresql:
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         return transaction
 
-    def apply(self, connection: sa.Connection, table: Table, step: Step, keys: Sequence[Key]) -> None:
-        """One statement per batch."""
-        where = self._keyed(table, keys)
-        if step.method is Method.DELETE:
-            connection.execute(table.clause.delete().where(where))
-            return
+    def prepare(self, connection: sa.Connection, table: Table, step: Step) -> Apply:
+        """One statement per batch.
+
+        Between locating and erasing a device may have been sold: a record that belongs to somebody else by now, by a field that selected
+        it, is left alone. A field that became null (the owner is gone already) says nothing against it.
+        """
         values = {name: self._settable(table, name, value) for name, value in changes(step).items()}
-        connection.execute(table.clause.update().where(where).values(values))
+        change = table.clause.update().values(values) if values else table.clause.delete()
+        change = change.where(*self._still_theirs(table, step.selector))
+
+        def apply(keys: Sequence[Key]) -> None:
+            connection.execute(change.where(self._keyed(table, keys)))
+
+        return apply
+
+    def _still_theirs(self, table: Table, selector: Selector) -> Iterator[sa.ColumnElement[bool]]:
+        for name, values in selector.any_of.items():
+            if name in table.columns and name not in table.key:
+                wanted = holdable(coerce_all(values, table.columns[name].type))
+                yield sa.or_(table.sql(name).is_(None), one_of(table, name, wanted))
 
     def _settable(self, table: Table, name: str, value: object) -> sa.ColumnElement[Any]:
         if value is None:
@@ -193,7 +209,7 @@ class Postgresql:
 
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:
         """``VACUUM (FULL)``, or a plain one if the policy says so."""
-        return rewrite(connection, table, full=self._options.rewrite)
+        return rewrite(connection, table, self.name, full=self._options.rewrite)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -21,8 +21,10 @@ REMARK = "the write-ahead log (WAL) of the server, its archive and its backups k
 PERMISSION = "42501"
 
 DEAD = sa.text(
-    "SELECT coalesce(sum(pg_stat_get_dead_tuples(oid)), 0)::bigint FROM pg_class WHERE oid = CAST(:table AS regclass) "
-    "OR oid IN (SELECT relid FROM pg_partition_tree(CAST(:table AS regclass)))"
+    "SELECT coalesce(sum(n_dead_tup), 0)::bigint, coalesce(bool_or(n_tup_del + n_tup_upd > 0 "
+    "AND greatest(last_vacuum, last_autovacuum) > coalesce(last_analyze, '-infinity')), false) "
+    "FROM pg_stat_all_tables WHERE relid = CAST(:table AS regclass) "
+    "OR relid IN (SELECT t.relid FROM pg_partition_tree(CAST(:table AS regclass)) t)"
 )
 VIEWS = sa.text(
     "WITH RECURSIVE above(oid, depth) AS (SELECT CAST(:table AS regclass)::oid, 0 UNION SELECT r.ev_class, a.depth + 1 FROM above a "
@@ -41,39 +43,44 @@ def quoted(connection: sa.Connection, table: Table) -> str:
 
 
 def history(connection: sa.Connection, table: Table, *, rewrites: bool) -> tuple[int | None, str]:
-    """Dead rows and materialised views of the table: an upper bound, whosever they are."""
-    if not rewrites:
-        return None, "a plain VACUUM leaves bytes in the pages until they are used again"
+    """Dead rows and materialised views of the table: an upper bound, whosever they are.
+
+    ``rewrite`` ends with ANALYZE. A vacuum after that took dead rows away and left their bytes, which nobody can count.
+    """
     connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
-    dead = int(connection.execute(DEAD, {"table": quoted(connection, table)}).scalar_one())
+    dead, vacuumed = connection.execute(DEAD, {"table": quoted(connection, table)}).one()
     views = _views(connection, table)
     told = [f"{dead} dead rows may hold copies until reclaimed"] if dead else []
     told += [f"materialised views made from it may until they are refreshed: {', '.join(views)}"] if views else []
-    return dead + len(views), "; ".join(told)
+    if not rewrites or (vacuumed and not dead):
+        return None, "; ".join([*told, "a plain VACUUM leaves bytes in the pages until they are used again"])
+    return int(dead) + len(views), "; ".join(told)
 
 
-def rewrite(connection: sa.Connection, table: Table, *, full: bool) -> tuple[Reclaimed, int | None]:
+def rewrite(connection: sa.Connection, table: Table, where: str, *, full: bool) -> tuple[Reclaimed, int | None]:
     """Vacuum, refresh what was made from the table, clear samples; how many dead rows an older snapshot still holds.
 
     Raises:
         Refused: the role may not vacuum the table: the server only warns and skips it.
     """
-    # The table's own limit of a statement's time is for queries; rewriting a large table takes what it takes.
+    # A limit of a statement's time is for queries; rewriting a large table takes what it takes.
     connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("SET statement_timeout = 0")
     name = quoted(connection, table)
-    how = f"VACUUM ({'FULL, ' if full else ''}ANALYZE)"
+    # VACUUM (FULL) writes no visibility map and resets no counters; the plain one after it does, on pages that are clean by now.
+    commands = ["VACUUM (FULL, VERBOSE)", "VACUUM (ANALYZE)"] if full else ["VACUUM (ANALYZE, VERBOSE)"]
     with _notices(connection) as said:
-        connection.exec_driver_sql(f"VACUUM ({'FULL, ' if full else ''}ANALYZE, VERBOSE) {name}")
+        for command in commands:
+            connection.exec_driver_sql(f"{command} {name}")
     if any(one.severity_nonlocalized == "WARNING" for one in said):
         msg = f"the role may not vacuum {table.name}; make it the owner, or grant MAINTAIN (PostgreSQL 17)"
-        raise Refused(msg)
-    kept = sum(_unremovable(one) for one in said)
-    done, notes = [how], [f"{kept} dead rows are kept for an older snapshot; end it and reclaim again"] if kept else []
+        raise Refused(msg, where=where)
+    kept = sum(_unremovable(one) for one in said) if full else None
+    done, notes = commands, [f"{kept} dead rows are kept for an older snapshot; end it and reclaim again"] if kept else []
     for view in _views(connection, table):
         connection.exec_driver_sql(f"REFRESH MATERIALIZED VIEW {view}")
         done.append(f"REFRESH {view}")
     notes += _clear_samples(connection, table, name) if full else []
-    return Reclaimed(how=", ".join(done), note="; ".join(notes)), kept if full else None
+    return Reclaimed(how=", ".join(done), note="; ".join(notes)), kept
 
 
 def _clear_samples(connection: sa.Connection, table: Table, name: str) -> list[str]:

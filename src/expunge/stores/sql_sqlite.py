@@ -19,13 +19,13 @@ import sqlalchemy as sa
 from expunge.errors import Drift, Refused
 from expunge.stores.base import coerce, coerce_all
 from expunge.stores.sql_address import Key
-from expunge.stores.sql_dialect import FETCH, Options, Rows, Scan, changes
+from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_sqlite_schema import ROWID, tables
 from expunge.stores.sql_sqlite_space import history, rewrite
 from expunge.stores.sql_sqlite_values import Test, in_span, membership, proposals, reading, storable
 from expunge.stores.sql_sqlite_verify import count
 from expunge.stores.sql_table import Table
-from expunge.terms import FieldType, Method, Reclaimed, Selector, Step, Value
+from expunge.terms import FieldType, Reclaimed, Selector, Step, Value
 
 INDEXABLE = (FieldType.TEXT, FieldType.INTEGER, FieldType.BYTES)
 """Types of which a value has one stored form, so that an index can be asked; a time has many."""
@@ -143,7 +143,7 @@ class Sqlite:
         """``BEGIN IMMEDIATE``: a reader that becomes a writer could fail in between."""
         return connection.execution_options(expunge_begin="BEGIN IMMEDIATE").begin()
 
-    def apply(self, connection: sa.Connection, table: Table, step: Step, keys: Sequence[Key]) -> None:
+    def prepare(self, connection: sa.Connection, table: Table, step: Step) -> Apply:
         """One prepared statement for all keys.
 
         SQLite hands out the number of a deleted record again. So a record that belongs to somebody else by now, by a field that selected
@@ -158,12 +158,14 @@ class Sqlite:
             if name not in table.key and name in table.columns
         ]
         known = [table.sql(name) == sa.bindparam(f"key{at}") for at, name in enumerate(table.key)]
-        where = sa.and_(*known, *_calls(connection, table, ours))
-        statement: sa.Delete | sa.Update = table.clause.delete().where(where)
-        if step.method is not Method.DELETE:
-            values = {name: self._settable(table, name, value) for name, value in changes(step).items()}
-            statement = table.clause.update().where(where).values(values)
-        connection.execute(statement, [{f"key{at}": value for at, value in enumerate(key)} for key in keys])
+        values = {name: self._settable(table, name, value) for name, value in changes(step).items()}
+        change = table.clause.update().values(values) if values else table.clause.delete()
+        change = change.where(*known, *_calls(connection, table, ours))
+
+        def apply(keys: Sequence[Key]) -> None:
+            connection.execute(change, [{f"key{at}": value for at, value in enumerate(key)} for key in keys])
+
+        return apply
 
     def _settable(self, table: Table, name: str, value: object) -> object:
         if value is None:
