@@ -14,7 +14,7 @@ from expunge.errors import BadProof
 from expunge.evidence.canonical import canonical
 from expunge.evidence.commitments import commitment
 from expunge.evidence.log import Log
-from expunge.evidence.receipts import assemble, make_entry, read_entry, verify_receipt
+from expunge.evidence.receipts import assemble, assemble_each, make_entry, read_entry, verify_receipt
 from expunge.evidence.signing import Signer
 from expunge.evidence.trust import Trust
 from expunge.terms import Identifier, Json
@@ -144,6 +144,14 @@ def test_a_receipt_is_only_given_for_what_the_log_holds(log: Log) -> None:
     for index in (0, 4, 5, -1):
         with pytest.raises(BadProof):
             assemble(entry, index, log)
+
+
+def test_many_receipts_share_one_checkpoint(log: Log) -> None:
+    made = [make_entry("receipt/1", {"request": str(number)}, EXECUTOR, VERIFIER) for number in range(5)]
+    numbered = list(zip(log.append(made), made, strict=True))
+    receipts = list(assemble_each(numbered, log))
+    assert receipts == [assemble(entry, index, log) for index, entry in numbered]
+    assert [verify_receipt(one, TRUST.to_json()).statement["request"] for one in receipts] == list("01234")
 
 
 def test_verifying_needs_nothing_but_evidence() -> None:

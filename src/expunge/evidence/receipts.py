@@ -6,17 +6,18 @@ An entry is canonical JSON ``{"signatures", "statement", "type"}``. A receipt is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from expunge.errors import BadProof
 from expunge.evidence.canonical import canonical, decode_base64, encode_base64, parse_object
 from expunge.evidence.checkpoints import Checkpoint, verify_checkpoint
-from expunge.evidence.merkle import HASH_BYTES, leaf_hash, verify_inclusion
+from expunge.evidence.merkle import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
 from expunge.evidence.notes import VerifyKey
 from expunge.evidence.reading import LogReader
 from expunge.evidence.signing import Signer
+from expunge.evidence.tiles import Tiles
 from expunge.evidence.trust import Trust
 from expunge.terms import Json
 
@@ -96,18 +97,30 @@ def assemble(entry: bytes, index: int, log: LogReader) -> bytes:
     Raises:
         BadProof: the log holds something else there, or is not what it signed.
     """
+    (receipt,) = assemble_each([(index, entry)], log)
+    return receipt
+
+
+def assemble_each(entries: Iterable[tuple[int, bytes]], log: LogReader) -> Iterator[bytes]:
+    """The receipts of many entries, all under one checkpoint: the log's newest when the first is asked for. Order as given.
+
+    Raises:
+        BadProof: as ``assemble``.
+    """
     head = log.checkpoint()
-    proof = log.proof(index, head.size)
-    verify_inclusion(leaf_hash(entry), index, head.size, proof, head.root)
-    return canonical(
-        {
-            "type": _RECEIPT,
-            "entry": parse_object(entry),
-            "index": index,
-            "proof": [encode_base64(one) for one in proof],
-            "checkpoint": head.note,
-        }
-    )
+    tiles = Tiles(log.directory, head.size)
+    for index, entry in entries:
+        proof = inclusion_proof(index, head.size, tiles.at)
+        verify_inclusion(leaf_hash(entry), index, head.size, proof, head.root)
+        yield canonical(
+            {
+                "type": _RECEIPT,
+                "entry": parse_object(entry),
+                "index": index,
+                "proof": [encode_base64(one) for one in proof],
+                "checkpoint": head.note,
+            }
+        )
 
 
 def verify_receipt(receipt: bytes, trust: bytes) -> Verified:
