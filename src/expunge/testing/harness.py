@@ -103,7 +103,7 @@ class Harness(ABC):
     def holds(self, owner: str) -> bool:
         """Whether the medium can hold this text as an owner at all (a file name can't hold a slash).
 
-        Selecting by a text that it can't hold must still work, and find nothing.
+        Selecting by a near miss that it can't hold must still work, and find nothing.
         """
         return "\x00" not in owner  # few media hold NUL in text
 

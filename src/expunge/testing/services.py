@@ -108,7 +108,10 @@ class S3:
 
 @contextmanager
 def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL]:
-    """Start a PostgreSQL with these settings (as in ``postgresql.conf``), stop it at the end."""
+    """Start a PostgreSQL with these settings (as in ``postgresql.conf``), stop it at the end.
+
+    It is stopped without a last checkpoint: its folder goes anyway.
+    """
     with _temporary_folder() as home:
         programs = _programs(home)
         account = _account()
@@ -123,7 +126,7 @@ def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL
             )
         chosen = {"fsync": "off", "unix_socket_directories": "", "listen_addresses": LOOPBACK, **(settings or {})}
         arguments = [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in chosen.items())]
-        with _server(home, lambda port: ([*arguments, f"--port={port}"], account), _postgresql_answers, signal.SIGINT) as port:
+        with _server(home, lambda port: ([*arguments, f"--port={port}"], account), _postgresql_answers, signal.SIGQUIT) as port:
             yield PostgreSQL(port, data)
 
 
