@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,20 +52,20 @@ class Shell:
             DemoFailedError: another exit status than expected.
         """
         if not quiet:
-            say.print(f"\n[bold cyan]$[/] [bold]expunge {' '.join(words)}[/]")
+            say.print(f"\n[bold cyan]$[/] [bold]expunge {shlex.join(words)}[/]")
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "expunge.cli.main", *words],
             cwd=self.folder,
             env=self.environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
         if not quiet:
-            for text in (done.stdout, done.stderr):
-                say.print(text.rstrip("\n"), markup=False, soft_wrap=True) if text.strip() else None
+            say.print(done.stdout.rstrip("\n"), markup=False, soft_wrap=True, emoji=False)
         if done.returncode != expect:
-            raise DemoFailedError(f"expunge {words[0]} ended with {done.returncode}, not {expect}\n{done.stderr}")
+            raise DemoFailedError(f"expunge {words[0]} ended with {done.returncode}, not {expect}\n{done.stdout}")
         return done.stdout
 
 

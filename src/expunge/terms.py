@@ -257,6 +257,11 @@ class Scope:
     captured: Span | None = None
     items: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """The category that all others lie in narrows nothing."""
+        if "user" in self.categories:
+            object.__setattr__(self, "categories", ())
+
     def everything(self) -> bool:
         """Whether nothing narrows the request."""
         return not self.categories and self.captured is None and not self.items

@@ -24,7 +24,7 @@ from expunge.erase.subjects import SubjectRef, parse_subject
 from expunge.errors import UnknownRequest
 from expunge.evidence.reading import LogCheck
 from expunge.evidence.receipts import Verified, verify_receipt
-from expunge.journal.records import Incident, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
+from expunge.journal.records import Incident, Lease, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
 from expunge.policy.catalog import Problem
 from expunge.policy.discover import Proposal, drift, propose
 from expunge.policy.explain import Explanation, explain
@@ -302,3 +302,6 @@ def as_json(standing: Standing) -> Json:
         ],
         "receipts": [{"request": one.request_id, "path": one.path, "log_index": one.log_index} for one in standing.receipts],
     }
+
+
+__all__ = ["PATIENCE", "Expunge", "Incident", "Lease", "Standing", "as_json"]

@@ -49,7 +49,7 @@ def explain(
         if json:
             document(found.as_json())
         else:
-            out.print(str(found), markup=False)
+            out.print(str(found), markup=False, emoji=False)
 
 
 @app.command()

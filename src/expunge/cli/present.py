@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 from rich.status import Status
 
-from expunge.app.library import Standing, as_json
+from expunge.app.library import Incident, Lease, Standing, as_json
 from expunge.cli.show import document, err, out, relative, table
 from expunge.erase.intake import Preview, Started
 from expunge.erase.runner import Watcher
-from expunge.journal.records import Incident, Lease
 from expunge.terms import Json
 
 DOING: Mapping[str, str] = {
@@ -34,13 +33,19 @@ def progress(*, quiet: bool) -> Iterator[Watcher]:
     if not quiet and err.is_terminal:
         status.start()
 
+    told: set[tuple[str, str]] = set()
+
     def watch(lease: Lease, event: str, result: Json) -> None:
         where = ".".join(part for part in (lease.store, lease.collection) if part)
         status.update(f"{DOING.get(lease.kind, lease.kind)} {where}")
         if event in ("retry", "stopped", "waiting") and not quiet and isinstance(result, Mapping):
             word = {"retry": "will be tried again", "stopped": "stopped", "waiting": "waits"}[event]
+            why = str(result.get("message") or result.get("why"))
+            if (lease.name, why) in told:
+                return
+            told.add((lease.name, why))
             err.print(f"[yellow]{word}[/] {DOING.get(lease.kind, lease.kind)} {where}:", end=" ")
-            err.print(str(result.get("message") or result.get("why")), markup=False)
+            err.print(why, markup=False)
 
     try:
         yield watch

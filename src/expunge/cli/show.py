@@ -18,8 +18,8 @@ from expunge.app.library import Expunge
 from expunge.errors import ExpungeError
 from expunge.terms import Json
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Shown:

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from expunge.erase.context import Rooms
 from expunge.erase.intake import scope_of
@@ -18,7 +17,7 @@ from expunge.erase.stages import REQUESTS, WaitUntil
 from expunge.erase.statement import latest_pending, request_statement, run_statement
 from expunge.evidence.canonical import canonical
 from expunge.evidence.files import write_durably
-from expunge.evidence.receipts import assemble, make_entry
+from expunge.evidence.receipts import assemble_each, make_entry
 from expunge.journal.records import Lease, ReceiptNote, Request, RequestStatus
 from expunge.terms import Json
 
@@ -43,8 +42,7 @@ def receipt(rooms: Rooms, lease: Lease) -> Json:
     entries = _request_entries(rooms, lease, missing, whole, index)
     places = rooms.log.append(entries) if entries else ()
     logged |= {request.id: place for request, place in zip(missing, places, strict=True)}
-    notes = [_write(rooms, None, f"{lease.run_id}.receipt.json", index)]
-    notes += [_write(rooms, request.id, f"{request.id}.receipt.json", logged[request.id]) for request in requests]
+    notes = _write(rooms, {index: (None, lease.run_id), **{logged[request.id]: (request.id, request.id) for request in requests}})
     rooms.journal.keep_receipts(lease.run_id, notes)
     rooms.journal.set_request_status([request.id for request in requests], RequestStatus.DONE)
     pending = latest_pending(whole)
@@ -103,8 +101,13 @@ def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], wh
     ]
 
 
-def _write(rooms: Rooms, request_id: str | None, name: str, index: int) -> ReceiptNote:
-    path = rooms.receipts / name
-    raw = assemble(rooms.log.entry(index), index, rooms.log)
-    write_durably({path: raw})
-    return ReceiptNote(request_id, str(Path(path)), hashlib.sha256(raw).hexdigest(), index)
+def _write(rooms: Rooms, wanted: Mapping[int, tuple[str | None, str]]) -> list[ReceiptNote]:
+    """The receipt files of these places in the log, each given as the request (``None``: the run) and the file's first name."""
+    places = sorted(wanted)
+    raws = assemble_each([(place, rooms.log.entry(place)) for place in places], rooms.log)
+    paths = {place: rooms.receipts / f"{wanted[place][1]}.receipt.json" for place in places}
+    write_durably({paths[place]: raw for place, raw in zip(places, raws, strict=True)})
+    return [
+        ReceiptNote(wanted[place][0], str(paths[place]), hashlib.sha256(raw).hexdigest(), place)
+        for place, raw in zip(places, raws, strict=True)
+    ]

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 import rfc8785
 
 from expunge.erase.order import cycles, levels
-from expunge.policy.catalog import Catalog, CollectionNote
-from expunge.policy.ownership import Edge, Ownership, Via
+from expunge.policy.catalog import Catalog, CollectionNote, FieldNote
+from expunge.policy.ownership import Edge, Ownership, Root, Via
 from expunge.terms import Json, Method, Scope, Shape, Value, Verb, text_of
 
 PERSONAL = "user"
@@ -117,7 +117,7 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     level = levels(deleted, _without(before, broken, held, deleted))
     acts = [_unlink(edge, catalog, "unlink") for edge in _to_unlink(catalog, held, deleted, broken)]
     acts += [_unlink(edge, catalog, "break") for edge in sorted(broken)]
-    acts += [act for address in sorted(shared & set(whole)) for act in _parts(catalog.collections[address], held, live)]
+    acts += [act for address in sorted(_ways_in(held) & set(whole)) for act in _parts(catalog.collections[address], held, live)]
     acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
     acts += partial.values()
     verbs |= dict(whole)
@@ -179,7 +179,7 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
     if note.verb is Verb.KEEP and note.keep is not None:
         return Act(f"keep:{note.address}", 0, "keep", note.address, None, reason=f"kept: {note.keep.basis}")
     if scope.categories:
-        matched = in_scope(note, scope.categories)
+        matched = tuple(name for name in in_scope(note, scope.categories) if _nullable(note.fields[name], held.roots.get(note.address)))
         if not matched:
             return None
         if not _whole_record(note, held, matched):
@@ -187,6 +187,11 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
                 f"fields:{note.address}", 0, "fields", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only"
             )
     return _whole(note, why)
+
+
+def _nullable(field: FieldNote, root: Root | None) -> bool:
+    """Keys and references name a record and whose it is: a narrow request leaves them, or the rest could not be found again."""
+    return not field.primary_key and not field.references and (root is None or field.name != root.field)
 
 
 def _whole(note: CollectionNote, why: str) -> Act:
@@ -324,6 +329,11 @@ def _unlink(edge: Edge, catalog: Catalog, what: str) -> Act:
     reason = f"{name} points at {target(edge)}, whose record goes"
     fields = () if repoint else (name,)
     return Act(f"{what}:{note.address}.{name}", 0, what, note.address, method, fields, repoint, edge, reason)
+
+
+def _ways_in(held: Ownership) -> set[str]:
+    """Collections that can be entered by more than one way: only there can one owner leave and another stay."""
+    return {address for address in held.owned if len(held.into(address)) + (address in held.roots) > 1}
 
 
 def _parts(note: CollectionNote, held: Ownership, live: Mapping[str, Shape]) -> Iterable[Act]:

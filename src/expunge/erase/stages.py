@@ -92,11 +92,14 @@ def before(rooms: Rooms, lease: Lease) -> Json:
     """Count what matches by the verifier's path. Where the walk found records and the verifier sees none, one of the two is blind."""
     seen: dict[str, Json] = {}
     for target in _targets(rooms, lease):
-        found = _store(rooms, lease).verify(target.selector) if _worth_verifying(target) else Residue(0, 0)
+        if not _worth_verifying(target):
+            continue
+        found = _store(rooms, lease).verify(target.selector)
         rooms.journal.heartbeat(lease)
         if target.matches and not found.live:
             raise Conflict("records were located that the independent count does not see", where=f"{lease.store}.{lease.collection}")
-        seen[target.name] = {"scanned": found.scanned, "live": found.live, "matches": target.matches, "located": len(target.addresses)}
+        counted = {"scanned": found.scanned, "live": found.live, "matches": target.matches, "located": len(target.addresses)}
+        seen[target.name] = counted
     return {"targets": seen}
 
 
