@@ -103,11 +103,9 @@ def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], wh
 
 def _write(rooms: Rooms, wanted: Mapping[int, tuple[str | None, str]]) -> list[ReceiptNote]:
     """The receipt files of these places in the log, each given as the request (``None``: the run) and the file's first name."""
-    places = sorted(wanted)
-    raws = assemble_each([(place, rooms.log.entry(place)) for place in places], rooms.log)
-    paths = {place: rooms.receipts / f"{wanted[place][1]}.receipt.json" for place in places}
-    write_durably({paths[place]: raw for place, raw in zip(places, raws, strict=True)})
-    return [
-        ReceiptNote(wanted[place][0], str(paths[place]), hashlib.sha256(raw).hexdigest(), place)
-        for place, raw in zip(places, raws, strict=True)
-    ]
+    first = min(wanted)
+    entries = [(place, raw) for place, raw in enumerate(rooms.log.entries(first), first) if place in wanted]
+    raws = dict(zip((place for place, _ in entries), assemble_each(entries, rooms.log), strict=True))
+    paths = {place: rooms.receipts / f"{wanted[place][1]}.receipt.json" for place in raws}
+    write_durably({paths[place]: raw for place, raw in raws.items()})
+    return [ReceiptNote(wanted[place][0], str(paths[place]), hashlib.sha256(raw).hexdigest(), place) for place, raw in raws.items()]
