@@ -43,11 +43,10 @@ class Layout:
     name: str
     path: str
     field_names: tuple[str, ...]
-    sparse: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Mapping[str, object]:
-        return {"path": self.path, "sparse": self.sparse}
+        return {"path": self.path}
 
 
 class LogHarness(Harness):
@@ -139,8 +138,8 @@ def line(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def logs(root: Path, *, sparse: tuple[str, ...] = ("items[].id", "deep.list"), path: str = "*.jsonl*") -> Store:
-    return open_store("logs", {"path": str(root)}, [Layout("app", path, NAMES, sparse)])
+def logs(root: Path, *, path: str = "*.jsonl*", names: tuple[str, ...] = NAMES) -> Store:
+    return open_store("logs", {"path": str(root)}, [Layout("app", path, names)])
 
 
 def of(*people: Value, field: str = "who", within: Mapping[str, Span] | None = None, **more: frozenset[str]) -> Selector:
@@ -431,16 +430,26 @@ def test_paths_go_through_lists_and_keys_with_dots(tmp_path: Path) -> None:
     assert batch.carried == {"items[].id": (1, "5"), "deep.list": ("a", None), "n": (None, None)}
 
 
-def test_a_field_that_no_line_has_is_drift_unless_it_may_be_sparse(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(b'{"whoo": "ann-1", "n": null, "text": "x"}')
+def test_a_field_that_no_line_has_is_drift_if_it_may_be_there_under_another_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"whoo": "ann-1", "n": null, "text": "x", "items": [{"kind": 1}]}')
     store = logs(tmp_path)
-    for selector in (of("ann-1"), of("x", field="text", present=frozenset({"who"})), of(within={"at": Span()})):
+    renamed = (of("ann-1"), of("x", field="text", present=frozenset({"who"})), of(within={"at": Span()}))
+    for selector in (*renamed, of(1, field="items[].id"), of(1, field="deep.list")):
         with pytest.raises(Drift):
             located(store, selector)
         assert live(store, selector) == 0
-    assert located(store, of(1, field="n")) == located(store, of(1, field="items[].id")) == []
+    assert located(store, of(1, field="n")) == []
     (tmp_path / "a.jsonl").write_bytes(b"")
     assert located(store, of("ann-1")) == [], "an empty log is a true zero"
+
+
+def test_a_field_that_no_line_has_is_a_true_zero_if_all_beside_it_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"n": 1, "items": [{"kind": 1}]}')
+    store = logs(tmp_path, names=(*NAMES, "items[].kind"))
+    for selector in (of("ann-1"), of(1, field="items[].id")):
+        assert located(store, selector) == []
+    with pytest.raises(Drift):
+        located(store, of(1, field="deep.list"))
 
 
 def test_describe_tells_what_the_lines_hold(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from expunge.stores.jsonl_files import Files, lines, pieces
 from expunge.stores.jsonl_match import UNREADABLE, Conditions, Get, carried, getter, leaf_getter, parse, text_in
 from expunge.stores.jsonl_rewrite import Change, rewrite, sweep
 from expunge.stores.jsonl_scan import Leaf, outermost, plain, scan
-from expunge.stores.jsonl_shape import shape_of
+from expunge.stores.jsonl_shape import every_path, is_absent, shape_of
 from expunge.terms import Json, Located, Method, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
 
 PAGE = 1000  # addresses in a batch of ``locate``
@@ -31,7 +31,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 def open_store(name: str, options: Mapping[str, object], collections: Sequence[CollectionLayout]) -> JsonLines:
-    """Open the folder ``path``; each collection's layout has ``path``, a glob, and may have ``sparse``, fields that may be in no line.
+    """Open the folder ``path``; each collection's layout has ``path``, a glob.
 
     Raises:
         Drift: a path is missing or leads outside.
@@ -69,12 +69,12 @@ class JsonLines:
 
         Raises:
             UnknownStore: no such collection.
-            Drift: no such field declared, or in no line at all; a file in which no line is JSON; a time that can't be read.
+            Drift: no such field declared, or none in any line and perhaps under another name; no JSON in a file; a time that can't be read.
         """
         files, conditions = self._conditions(selector, carry)
         if selector.nothing():
             return
-        unseen = {*conditions.asked, *selector.present} - {*self._sparse(selector.collection)}
+        unseen = {*conditions.asked, *selector.present}
         held, any_line = frozenset(map(_key, selector.minus)), False
         for path in files.listed():
             page: list[tuple[str, tuple[Value | None, ...]]] = []
@@ -89,7 +89,7 @@ class JsonLines:
             if page:
                 yield _located(page, carry)
         if any_line and unseen:
-            raise Drift(f"no line has a field {min(unseen)!r}; see its spelling in the dataset", where=files.where)
+            self._explained(files, unseen, self._layouts[selector.collection].field_names)
 
     def erase(self, step: Step) -> Iterator[int]:
         """Rewrite each file once; a batch is done when its file is.
@@ -180,8 +180,17 @@ class JsonLines:
             raise UnknownStore(f"the store has no collection {name!r}", where=self._name)
         return self._files[name]
 
-    def _sparse(self, collection: str) -> tuple[str, ...]:
-        return tuple(cast("Iterable[str]", self._layouts[collection].layout.get("sparse", ())))
+    def _explained(self, files: Files, unseen: Iterable[str], declared: Sequence[str]) -> None:
+        """See that fields which no line has are absent, not misspelt or renamed: all that the lines have beside them is declared.
+
+        Raises:
+            Drift: something beside one of them is not declared and may be it, or there is nothing beside it.
+        """
+        paths = every_path(files)
+        for name in sorted(unseen):
+            if not is_absent(name, paths, declared):
+                said = f"no line has a field {name!r}, and what the lines have beside it is not all declared: is it spelt so?"
+                raise Drift(said, where=files.where)
 
     def _declared(self, collection: str, names: Iterable[str]) -> None:
         known = set(map(plain, self._layouts[collection].field_names))

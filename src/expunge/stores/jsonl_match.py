@@ -20,7 +20,8 @@ UNREADABLE = object()
 """What ``parse`` gives for a line that is no JSON."""
 EPOCH_DIGITS = 9  # as text: fewer is a date (20260301), or nobody's time
 TELLING = 6  # a value of so many letters seldom stands in a text by chance; a shorter one counts only beside its field's name
-_ODD = re.compile(rb"\\|\d\.0+(?!\d)|\d[eE][+-]?\d")  # an escape, or a number that has another text: then the quick look can't tell
+# An escape, or a bare number that has another text as well (1e3, 7.0, -0): then the quick look can't tell.
+_ODD = re.compile(rb"\\|[\[:,]\s*(?:-?\d+(?:\.\d+)?[eE]|(?:-?\d+\.0+|-0)\s*[,\]}])")
 _WORD = re.compile(rb'"[^"]*"|[^\s",:{}\[\]]+')
 
 Get = Callable[[str], Iterator[object]]

@@ -1,9 +1,9 @@
-"""What fields the lines of a log collection have, told from its first lines."""
+"""What fields the lines of a log collection have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from expunge.stores.base import CollectionLayout
@@ -17,7 +17,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")
 
 
 def shape_of(layout: CollectionLayout, files: Files) -> Shape:
-    """The collection's fields by the first 10,000 lines; declared ones are listed unseen only where more lines follow, or none is there.
+    """The collection's fields by its first 10,000 lines.
+
+    A declared field that was not seen is listed where more lines follow, where there is no line, and where it is absent for certain.
 
     Raises:
         Drift, Conflict, Refused, Unavailable: as reading the files says.
@@ -33,11 +35,31 @@ def shape_of(layout: CollectionLayout, files: Files) -> Shape:
             if leaf.path and (leaf.value is not CONTAINER or leaf.path in written):
                 types.setdefault(leaf.path, set()).update(_types(leaf.value))
     more = next(leaves, None) is not None
-    if more or not count:
-        for name in layout.field_names:
+    seen = set(types)
+    for name in layout.field_names:
+        if more or not count or is_absent(name, seen, layout.field_names):
             types.setdefault(plain(name), set())
     fields = tuple(Field(written.get(path, path), _one(types[path])) for path in sorted(types))
     return Shape(layout.name, fields, about=None if more else count)
+
+
+def every_path(files: Files) -> set[str]:
+    """Every path at which any line has a value that is no container.
+
+    Raises:
+        Drift, Conflict, Refused, Unavailable: as reading the files says.
+    """
+    return {leaf.path for found in _leaves(files) for leaf in found if leaf.value is not CONTAINER}
+
+
+def is_absent(name: str, paths: Collection[str], declared: Collection[str]) -> bool:
+    """Whether a declared field that no line has is absent for certain: all that the lines have beside it is declared as well.
+
+    If something beside it isn't, that may be the field under another name; if nothing is beside it, its place is not there.
+    """
+    around = plain(name).rpartition(".")[0]
+    beside = {path for path in paths if path.startswith(f"{around}." if around else "")}
+    return bool(beside) and beside <= set(map(plain, declared))
 
 
 def _leaves(files: Files) -> Iterator[list[Leaf]]:
