@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 
-from expunge.stores.sql_table import Column, Table, constraints, index_paths, shape_of
-from expunge.terms import FieldType
+from expunge.stores.sql_table import Column, Constraints, Index, Table, shape_of
+from expunge.terms import FieldType, ForeignKey
 
 TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], FieldType], ...] = (
     # the first that fits: an enumeration is a String to SQLAlchemy, but no text compares to it
@@ -51,10 +53,10 @@ def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
     """Every table of the schema, by name; a partition hangs on its parent."""
     inspector = sa.inspect(connection)
     facts: dict[str, dict[str, _Fact]] = {}
-    for table, name, cast, exact in connection.execute(COLUMNS, {"schema": schema}):
-        facts.setdefault(table, {})[name] = _Fact(cast, exact)
+    for table, name, spelled, exact in connection.execute(COLUMNS, {"schema": schema}):
+        facts.setdefault(table, {})[name] = _Fact(spelled, exact)
     reflected = {name: many for (_, name), many in inspector.get_multi_columns(schema).items()}
-    said = constraints(connection, schema)
+    said = _constraints(inspector, schema)
     made = {}
     for name, about, parent in connection.execute(RELATIONS, {"schema": schema}):
         columns = [_column(one["name"], one["type"], one["nullable"], facts.get(name, {})) for one in reflected.get(name, ())]
@@ -62,10 +64,46 @@ def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
             shape=shape_of(name, columns, said, about=int(about) if about >= 0 else None, hangs_on=parent),
             columns={one.name: one for one in columns},
             key=said.keys.get(name, ()),
-            leading=frozenset(path[0] for path in index_paths(name, said)),
+            leading=said.leading(name),
             schema=schema,
         )
     return made
+
+
+def _constraints(inspector: sa.Inspector, schema: str | None) -> Constraints:
+    keys = inspector.get_multi_pk_constraint(schema)
+    checks = inspector.get_multi_check_constraints(schema)
+    return Constraints(
+        keys={table: tuple(one["constrained_columns"]) for (_, table), one in keys.items() if one},
+        foreign={table: [_foreign_key(one) for one in many] for (_, table), many in inspector.get_multi_foreign_keys(schema).items()},
+        checks={table: [one["sqltext"] for one in many] for (_, table), many in checks.items()},
+        indexes=_indexes(inspector, schema),
+    )
+
+
+def _foreign_key(one: ReflectedForeignKeyConstraint) -> ForeignKey:
+    options = one.get("options", {})
+    schema = one["referred_schema"]
+    return ForeignKey(
+        fields=tuple(one["constrained_columns"]),
+        to=f"{schema}.{one['referred_table']}" if schema else one["referred_table"],
+        to_fields=tuple(one["referred_columns"]),
+        on_delete=str(options.get("ondelete") or "no action").lower(),
+        deferrable=bool(options.get("deferrable")),
+    )
+
+
+def _indexes(inspector: sa.Inspector, schema: str | None) -> dict[str, list[Index]]:
+    """Indexes that equality can use: whole ones, of the kinds that order or hash."""
+    indexes: dict[str, list[Index]] = {}
+    for (_, table), many in inspector.get_multi_indexes(schema).items():
+        for one in many:
+            options = one.get("dialect_options", {})
+            names = tuple(takewhile(lambda column: column is not None, one["column_names"]))  # up to the first expression
+            if names and options.get("postgresql_where") is None and options.get("postgresql_using", "btree") in ("btree", "hash"):
+                whole = len(names) == len(one["column_names"])
+                indexes.setdefault(table, []).append(Index(cast("tuple[str, ...]", names), one["unique"] and whole))
+    return indexes
 
 
 def _column(name: str, kind: sa.types.TypeEngine[Any], nullable: bool, facts: Mapping[str, _Fact]) -> Column:  # noqa: FBT001 - as reflected

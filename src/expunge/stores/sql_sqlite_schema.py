@@ -1,19 +1,22 @@
-"""What an SQLite file says of itself: tables, virtual tables and what hangs on them.
+"""What an SQLite file says of itself: tables, virtual tables and what hangs on them, in six statements.
 
-The columns come from ``pragma_table_xinfo``, since only it gives the declared type in the schema's own words; constraints come through
-SQLAlchemy. Shadow tables (the insides of a full-text index or an R-tree) are parts of their virtual table, never collections.
+From SQLite's own pragmas: SQLAlchemy's reflection loses the declared type's words, and misses constraints that it can't parse out of the
+schema (``VARCHAR(9) UNIQUE``, ``REFERENCES … ON DELETE CASCADE`` behind a column). Shadow tables (the insides of a full-text index or
+an R-tree) are parts of their virtual table, never collections.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import cast
 
 import sqlalchemy as sa
 
-from expunge.stores.sql_table import Column, Constraints, Table, constraints, index_paths, shape_of
-from expunge.terms import FieldType
+from expunge.stores.sql_table import Column, Constraints, Index, Table, shape_of
+from expunge.terms import FieldType, ForeignKey
 
 FULL_TEXT = ("fts3", "fts4", "fts5")
 ROWID = "rowid"
@@ -47,6 +50,14 @@ COLUMNS = sa.text(
     'SELECT l.name, c.name, c.type, c."notnull", c.pk FROM pragma_table_list l JOIN pragma_table_xinfo(l.name) c '
     "WHERE l.schema = 'main' AND l.type = 'table' AND c.hidden <> 1 ORDER BY l.name, c.cid"
 )
+INDEXES = sa.text(
+    'SELECT l.name, i.name, i."unique", c.name FROM pragma_table_list l JOIN pragma_index_list(l.name) i JOIN pragma_index_info(i.name) c '
+    "WHERE l.schema = 'main' AND l.type = 'table' AND NOT i.partial ORDER BY l.name, i.seq, c.seqno"
+)
+FOREIGN = sa.text(
+    'SELECT l.name, f.id, f."table", f."from", f."to", f.on_delete FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) f '
+    "WHERE l.schema = 'main' AND l.type = 'table' ORDER BY l.name, f.id DESC, f.seq"
+)
 VIRTUAL = sa.text('SELECT name, type, "notnull", pk FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid')
 
 
@@ -55,6 +66,7 @@ class Declared:
     """A table as ``sqlite_schema`` has it; ``module`` is a virtual table's, ``content`` the table that a full-text index reads."""
 
     name: str
+    sql: str
     rowid: bool
     module: str
     content: str | None
@@ -70,10 +82,18 @@ def tables(connection: sa.Connection) -> dict[str, Table]:
     declared = [_declared(*row) for row in connection.execute(TABLES)]
     plain = [one for one in declared if not one.module]
     columns: dict[str, list[Column]] = {}
+    keys: dict[str, dict[int, str]] = {}
     for table, name, kind, required, place in connection.execute(COLUMNS):
         is_rowid = place and kind.upper() == "INTEGER"  # of SQLite's primary keys only this one refuses nulls
         columns.setdefault(table, []).append(Column(name, field_type(kind), nullable=not (required or is_rowid)))
-    said = constraints(connection, None, [one.name for one in plain])
+        keys.setdefault(table, {}).update({place: name} if place else {})
+    ordered = {table: tuple(name for _, name in sorted(places.items())) for table, places in keys.items()}
+    said = Constraints(
+        keys=ordered,
+        foreign=_foreign_keys(connection, ordered, {one.name: one.sql for one in plain}),
+        checks={one.name: _checks(one.sql) for one in plain},
+        indexes=_indexes(connection),
+    )
     about = _about(connection, [one.name for one in plain if one.rowid])
     texts = {one.content: [other.name for other in declared if other.content == one.content] for one in declared if one.content}
     made = {one.name: _table(one.name, columns[one.name], said, about.get(one.name), tuple(texts.get(one.name, ()))) for one in plain}
@@ -83,12 +103,12 @@ def tables(connection: sa.Connection) -> dict[str, Table]:
 
 def _declared(name: str, kind: str, without_rowid: int, sql: str) -> Declared:
     if kind != "virtual":
-        return Declared(name, not without_rowid, "", None)
+        return Declared(name, sql, not without_rowid, "", None)
     using = re.search(r"\bUSING\s+(\w+)", sql, re.IGNORECASE)
     content = re.search(r"""\bcontent\s*=\s*(?:'([^']*)'|"([^"]*)"|([^\s,)]*))""", sql, re.IGNORECASE)
     source = next((part for part in content.groups() if part is not None), None) if content else None
     module = using[1].lower() if using else "virtual"
-    return Declared(name, rowid=True, module=module, content=source if module in FULL_TEXT else None)
+    return Declared(name, sql, rowid=True, module=module, content=source if module in FULL_TEXT else None)
 
 
 def _table(name: str, columns: Sequence[Column], said: Constraints, about: int | None, texts: tuple[str, ...]) -> Table:
@@ -96,7 +116,7 @@ def _table(name: str, columns: Sequence[Column], said: Constraints, about: int |
         shape=shape_of(name, columns, said, about=about),
         columns={one.name: one for one in columns},
         key=said.keys.get(name, ()),
-        leading=frozenset(path[0] for path in index_paths(name, said)),
+        leading=said.leading(name),
         texts=texts,
     )
 
@@ -108,14 +128,55 @@ def _virtual(connection: sa.Connection, one: Declared) -> Table:
         found = []
     kinds = {name: FieldType.TEXT if one.module in FULL_TEXT else field_type(kind) for name, kind, _, _ in found}
     columns = [Column(name, kind, nullable=True) for name, kind in kinds.items()]
-    none = Constraints({}, {}, {}, {}, {})
     return Table(
-        shape=shape_of(one.name, columns, none, hangs_on=one.content or None),
+        shape=shape_of(one.name, columns, Constraints(), hangs_on=one.content or None),
         columns={column.name: column for column in columns},
         key=(ROWID,),
         module=one.module,
         texts=(one.name,) if one.module in FULL_TEXT else (),
     )
+
+
+def _foreign_keys(connection: sa.Connection, keys: Mapping[str, tuple[str, ...]], schema: Mapping[str, str]) -> dict[str, list[ForeignKey]]:
+    """In the order declared; a reference that names no columns means the other table's primary key."""
+    found: dict[tuple[str, int], list[tuple[str, str | None]]] = {}
+    told: dict[tuple[str, int], tuple[str, str]] = {}
+    for table, number, to, here, there, on_delete in connection.execute(FOREIGN):
+        found.setdefault((table, number), []).append((here, there))
+        told[table, number] = (to, on_delete.lower())
+    foreign: dict[str, list[ForeignKey]] = {}
+    for (table, number), pairs in found.items():
+        to, on_delete = told[table, number]
+        there = tuple(name for _, name in pairs if name is not None) or keys.get(to, ())
+        foreign.setdefault(table, []).append(ForeignKey(tuple(name for name, _ in pairs), to, there, on_delete))
+    # The pragma doesn't tell which are deferred: known where all are.
+    deferred = {table: len(re.findall(r"(?i)INITIALLY\s+DEFERRED", sql)) for table, sql in schema.items()}
+    return {table: [replace(one, deferrable=deferred.get(table) == len(many)) for one in many] for table, many in foreign.items()}
+
+
+def _checks(sql: str) -> list[str]:
+    """What stands in the parentheses of each CHECK."""
+    found = []
+    for start in (match.end() for match in re.finditer(r"(?i)\bCHECK\s*\(", sql)):
+        depth = 1
+        for end, letter in enumerate(sql[start:], start):
+            depth += {"(": 1, ")": -1}.get(letter, 0)
+            if not depth:
+                found.append(sql[start:end])
+                break
+    return found
+
+
+def _indexes(connection: sa.Connection) -> dict[str, list[Index]]:
+    found: dict[tuple[str, str, bool], list[str | None]] = {}
+    for table, name, unique, column in connection.execute(INDEXES):
+        found.setdefault((table, name, bool(unique)), []).append(column)
+    indexes: dict[str, list[Index]] = {}
+    for (table, _, unique), columns in found.items():
+        plain = tuple(takewhile(lambda column: column is not None, columns))  # up to the first expression
+        if plain:
+            indexes.setdefault(table, []).append(Index(cast("tuple[str, ...]", plain), unique and len(plain) == len(columns)))
+    return indexes
 
 
 def _about(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:

@@ -88,8 +88,10 @@ def _parts(connection: sa.Connection, name: str) -> int:
 def _differs(connection: sa.Connection, name: str) -> bool:
     """Whether an index on another table's words no longer says what the table says: words of a record that is gone or redacted."""
     quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+    older = connection.execute(EXISTS, {"name": f"{name}_segdir"}).scalar()  # FTS4 always compares; FTS5 only if it is asked to
+    check = f"{quoted}({quoted}) VALUES ('integrity-check')" if older else f"{quoted}({quoted}, rank) VALUES ('integrity-check', 1)"
     try:
-        connection.exec_driver_sql(f"INSERT INTO {quoted}({quoted}, rank) VALUES ('integrity-check', 1)")  # noqa: S608 - a quoted name
+        connection.exec_driver_sql(f"INSERT INTO {check}")
     except sa.exc.DatabaseError as error:
         if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_CORRUPT_VTAB":
             return True

@@ -1,17 +1,15 @@
 """What the SQL store knows of one table: its shape, how to say it in SQL, and how its records are addressed.
 
-Reflection is set-wise (``inspector.get_multi_*``: a handful of statements for a whole schema on PostgreSQL). What one dialect alone
-can tell (an SQLite column's declared type, a PostgreSQL type's name for a cast) comes as ``Column`` facts from its own file.
+Each dialect reads its own catalogue, set-wise: a handful of statements however many tables there are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint, ReflectedIndex
 
 from expunge.errors import Drift
 from expunge.terms import Field, FieldType, ForeignKey, Selector, Shape
@@ -92,79 +90,41 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index that finds any record by the leading columns; a partial one, or one for other operators, is left out."""
+
+    columns: tuple[str, ...]
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Constraints:
-    """The constraints of every table, by table name."""
+    """The constraints and indexes of every table, by table name."""
 
-    keys: Mapping[str, tuple[str, ...]]
-    foreign: Mapping[str, Sequence[ReflectedForeignKeyConstraint]]
-    indexes: Mapping[str, Sequence[ReflectedIndex]]
-    uniques: Mapping[str, Sequence[tuple[str, ...]]]
-    checks: Mapping[str, Sequence[str]]
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    foreign: Mapping[str, Sequence[ForeignKey]] = field(default_factory=dict[str, Sequence[ForeignKey]])
+    checks: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    indexes: Mapping[str, Sequence[Index]] = field(default_factory=dict[str, Sequence[Index]])
 
+    def paths(self, table: str) -> list[tuple[str, ...]]:
+        """The column sequences by which the table's records can be found."""
+        key = self.keys.get(table)
+        return ([key] if key else []) + [index.columns for index in self.indexes.get(table, ())]
 
-def constraints(connection: sa.Connection, schema: str | None, names: Sequence[str] | None = None) -> Constraints:
-    """Reflect the constraints of these tables (``None``: of all), set-wise."""
-    inspector = sa.inspect(connection)
-    keys = inspector.get_multi_pk_constraint(schema, names)
-    uniques = inspector.get_multi_unique_constraints(schema, names)
-    checks = inspector.get_multi_check_constraints(schema, names)
-    return Constraints(
-        keys={table: tuple(one["constrained_columns"]) for (_, table), one in keys.items() if one},
-        foreign={table: many for (_, table), many in inspector.get_multi_foreign_keys(schema, names).items()},
-        indexes={table: many for (_, table), many in inspector.get_multi_indexes(schema, names).items()},
-        uniques={table: [tuple(one["column_names"]) for one in many] for (_, table), many in uniques.items()},
-        checks={table: [one["sqltext"] for one in many] for (_, table), many in checks.items()},
-    )
+    def leading(self, table: str) -> frozenset[str]:
+        """The columns that an index can find by."""
+        return frozenset(path[0] for path in self.paths(table))
 
 
 def shape_of(name: str, columns: Iterable[Column], said: Constraints, *, about: int | None = None, hangs_on: str | None = None) -> Shape:
     """The shape of one table from its columns and constraints."""
     key = said.keys.get(name, ())
-    paths = index_paths(name, said)
-    unique = {path[0] for path in ([key] if key else []) + list(said.uniques.get(name, ())) if len(path) == 1}
-    unique |= {str(one["column_names"][0]) for one in said.indexes.get(name, ()) if one["unique"] and len(one["column_names"]) == 1}
-    words = {word.lower() for check in said.checks.get(name, ()) for word in re.findall(r'"[^"]+"|\w+', check)}
+    unique = {key[0]} if len(key) == 1 else set()
+    unique |= {one.columns[0] for one in said.indexes.get(name, ()) if one.unique and len(one.columns) == 1}
+    words = {word.strip('"').lower() for check in said.checks.get(name, ()) for word in re.findall(r'"[^"]+"|\w+', check)}
     fields = tuple(
-        Field(
-            name=one.name,
-            type=one.type,
-            nullable=one.nullable,
-            checked=bool({one.name.lower(), f'"{one.name.lower()}"'} & words),
-            unique=one.name in unique,
-        )
-        for one in columns
+        Field(one.name, one.type, nullable=one.nullable, checked=one.name.lower() in words, unique=one.name in unique) for one in columns
     )
-    foreign = tuple(_foreign_key(one, paths) for one in said.foreign.get(name, ()))
+    starts = [set(path[: len(one.fields)]) for one in said.foreign.get(name, ()) for path in said.paths(name)]
+    foreign = tuple(replace(one, indexed=set(one.fields) in starts) for one in said.foreign.get(name, ()))
     return Shape(name=name, fields=fields, primary_key=key, foreign_keys=foreign, about=about, hangs_on=hangs_on)
-
-
-def index_paths(name: str, said: Constraints) -> list[tuple[str, ...]]:
-    """The column sequences by which any record of the table can be found through an ordered index."""
-    paths = [said.keys[name]] if said.keys.get(name) else []
-    paths += list(said.uniques.get(name, ()))
-    for one in said.indexes.get(name, ()):
-        options = one.get("dialect_options", {})
-        partial = options.get("postgresql_where") or options.get("sqlite_where")  # finds only some records
-        if not partial and options.get("postgresql_using", "btree") in ("btree", "hash"):
-            names = []
-            for column in one["column_names"]:
-                if column is None:  # an expression
-                    break
-                names.append(column)
-            if names:
-                paths.append(tuple(names))
-    return paths
-
-
-def _foreign_key(one: ReflectedForeignKeyConstraint, paths: Sequence[tuple[str, ...]]) -> ForeignKey:
-    fields = tuple(one["constrained_columns"])
-    options = one.get("options", {})
-    schema = one["referred_schema"]
-    return ForeignKey(
-        fields=fields,
-        to=f"{schema}.{one['referred_table']}" if schema else one["referred_table"],
-        to_fields=tuple(one["referred_columns"]),
-        on_delete=str(options.get("ondelete") or "no action").lower(),
-        deferrable=bool(options.get("deferrable")),
-        indexed=any(set(path[: len(fields)]) == set(fields) for path in paths),
-    )
