@@ -44,7 +44,7 @@ def work(
     json: AsJson = False,
 ) -> None:
     """Do what is due: continue runs after a crash or an outage, start what was filed, close what is no longer pending."""
-    with opened(policy) as library, progress(quiet=json) as watch:
+    with opened(policy) as library, progress(library, quiet=json) as watch:
         name = library.find_run(run) if run else None
         done = library.work(name, patience=timedelta(seconds=patience), watch=watch, reopen=reopen)
         while forever:

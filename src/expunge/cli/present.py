@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.status import Status
 
-from expunge.app.library import Incident, Lease, Standing, as_json
+from expunge.app.library import Expunge, Incident, Lease, Standing, as_json
 from expunge.cli.show import document, err, out, relative, table
 from expunge.erase.intake import Preview, Started
 from expunge.erase.runner import Watcher
@@ -26,31 +27,56 @@ DOING: Mapping[str, str] = {
 }
 
 
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Watcher]:
-    """A watcher that shows on stderr what is being done; on a terminal one moving line, otherwise a line where something went wrong."""
-    status = Status("", console=err)
-    if not quiet and err.is_terminal:
-        status.start()
+LOOK_EVERY = 0.5
+"""Seconds between looks at the journal for the moving line: one query, twice a second."""
 
+
+@contextmanager
+def progress(library: Expunge, *, quiet: bool) -> Iterator[Watcher]:
+    """A watcher that shows on stderr what is being done: on a terminal one moving line, and a line for whatever went wrong."""
     told: set[tuple[str, str]] = set()
+    working: list[Lease] = []
 
     def watch(lease: Lease, event: str, result: Json) -> None:
-        where = ".".join(part for part in (lease.store, lease.collection) if part)
-        status.update(f"{DOING.get(lease.kind, lease.kind)} {where}")
+        working[:] = [lease] if event == "started" else []
         if event in ("retry", "stopped", "waiting") and not quiet and isinstance(result, Mapping):
             word = {"retry": "will be tried again", "stopped": "stopped", "waiting": "waits"}[event]
             why = str(result.get("message") or result.get("why"))
             if (lease.name, why) in told:
                 return
             told.add((lease.name, why))
-            err.print(f"[yellow]{word}[/] {DOING.get(lease.kind, lease.kind)} {where}:", end=" ")
+            err.print(f"[yellow]{word}[/] {_doing(lease)}:", end=" ")
             err.print(why, markup=False)
 
-    try:
+    if quiet or not err.is_terminal:
         yield watch
-    finally:
-        status.stop()
+        return
+    ended = threading.Event()
+    with Status("", console=err) as status:
+        line = threading.Thread(target=_move, args=(library, working, status, ended), daemon=True)
+        line.start()
+        try:
+            yield watch
+        finally:
+            ended.set()
+            line.join()
+
+
+def _move(library: Expunge, working: list[Lease], status: Status, ended: threading.Event) -> None:
+    """Keep the line true until told to end."""
+    while not ended.wait(LOOK_EVERY):
+        for lease in list(working):
+            steps = library.status(lease.run_id).steps
+            done = sum(1 for step in steps if step.status.value == "done")
+            own = next((step for step in steps if step.name == lease.name), None)
+            total = _mapping(own.payload).get("records") if own is not None else None
+            records = f", {own.done:,} of {_whole(total):,} records" if own is not None and total is not None else ""
+            status.update(f"{_doing(lease)} (step {done + 1} of {len(steps)}{records})")
+
+
+def _doing(lease: Lease) -> str:
+    where = ".".join(part for part in (lease.store, lease.collection) if part)
+    return f"{DOING.get(lease.kind, lease.kind)} {where}".rstrip()
 
 
 def show_preview(shown: Preview, *, as_json: bool) -> None:

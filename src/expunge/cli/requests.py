@@ -59,7 +59,7 @@ def erase(
 
     Exit 0 only when every listed store was reached and verified. An unfinished run stays in the journal: `expunge work` continues it.
     """
-    with opened(policy) as library, progress(quiet=json) as watch:
+    with opened(policy) as library, progress(library, quiet=json) as watch:
         started, standings = library.erase(
             _subjects(subjects, subjects_from),
             scope(category, since, until, item),
@@ -90,7 +90,15 @@ def access(
     with opened(policy) as library:
         found = library.access(subject, to, scope=scope(category, since, until, None))
     if json:
-        document({"path": str(found.path), "records": dict(found.records), "files": found.files, "unreadable": list(found.unreadable)})
+        document(
+            {
+                "path": str(found.path),
+                "request": found.request_id,
+                "records": dict(found.records),
+                "files": found.files,
+                "unreadable": list(found.unreadable),
+            }
+        )
         return
     total = sum(found.records.values())
     out.print(f"{total} records and {found.files} files from {len(found.records)} collections: [bold]{relative(found.path)}[/]")

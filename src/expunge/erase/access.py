@@ -17,9 +17,11 @@ from pathlib import Path, PurePosixPath
 
 from expunge.erase.context import Rooms, Sight, look
 from expunge.erase.extent import extent
-from expunge.erase.subjects import SubjectRef, resolve
+from expunge.erase.plan import scope_json
+from expunge.erase.subjects import Resolved, SubjectRef, resolve
 from expunge.erase.walk import Rows, Walked, walk
 from expunge.errors import UnknownSubject
+from expunge.journal.records import Filing, RequestStatus
 from expunge.policy.catalog import CollectionNote
 from expunge.policy.ownership import Ownership, Via
 from expunge.stores.base import Reader
@@ -37,6 +39,7 @@ class Export:
     """The file that was written and what is in it."""
 
     path: Path
+    request_id: str
     records: Mapping[str, int]
     files: int
     unreadable: tuple[str, ...]
@@ -55,6 +58,7 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
         raise UnknownSubject("no listed store has a record of this person")
     walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
     reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
+    request = _file(rooms, people, ref, scope)
     temporary = to.with_name(f".{to.name}.part")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -63,7 +67,16 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
         temporary.replace(to)
     finally:
         temporary.unlink(missing_ok=True)
-    return Export(to, written[0], written[1], written[2])
+    rooms.journal.set_request_status([request], RequestStatus.CLOSED)
+    return Export(to, request, written[0], written[1], written[2])
+
+
+def _file(rooms: Rooms, people: Resolved, ref: SubjectRef, scope: Scope) -> str:
+    """An access request is a request too: who asked for whom, and when, stays in the journal."""
+    main = next(one for one in people.people if one.kind == ref.kind)
+    (number,) = rooms.journal.register(main.kind, [main.identifiers])
+    (request,) = rooms.journal.file([Filing("access", number, main.kind, scope_json(scope), "data subject", "proven by the caller")])
+    return request.id
 
 
 def _fill(

@@ -240,7 +240,7 @@ def _steps(work: Work, *, everything: bool) -> list[NewStep]:
         new.append(NewStep(RANK_BEFORE, f"before:{address}", "before", store, name, payload))
         new.append(NewStep(RANK_AFTER, f"after:{address}", "after", store, name, payload))
         new += [
-            NewStep(RANK_ERASE + target.rank, target.name, "erase", store, name, {"target": target.name})
+            NewStep(RANK_ERASE + target.rank, target.name, "erase", store, name, {"target": target.name, "records": len(target.addresses)})
             for target in targets
             if target.addresses
         ]
