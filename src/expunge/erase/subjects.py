@@ -2,7 +2,7 @@
 
 A subject is written ``KIND:KEY`` or ``KIND:IDENTITY=VALUE``. A household stands for itself and all its members. Found set-wise: one query
 per own-record collection and identity, whatever the number of requests. A person whose own record is already gone is still found by the
-collections that name them directly.
+records that name them by their key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from expunge.errors import InvalidRequest
 from expunge.policy.catalog import Catalog
-from expunge.policy.ownership import Ownership, Root
+from expunge.policy.ownership import Ownership, Root, Via
 from expunge.stores.base import Store
 from expunge.terms import Identifier, Selector, Value, text_of
 
@@ -103,6 +103,10 @@ def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs
                 people = list(_people(catalog, stores, root, by, wanted))
                 known |= {person.ordinal for person in people}
                 _take(found, people)
+        if identity == catalog.kinds[kind].key:
+            people = list(_named_only(catalog, held, stores, kind, {key: place for key, place in wanted.items() if place not in known}))
+            known |= {person.ordinal for person in people}
+            _take(found, people)
     _add_members(catalog, held, stores, found)
     unknown = tuple(place for place in range(len(refs)) if place not in known)
     return Resolved(tuple(found[name] for name in sorted(found)), unknown)
@@ -134,6 +138,19 @@ def _people(catalog: Catalog, stores: Mapping[str, Store], root: Root, by: str, 
                 continue
             extra = tuple(Identifier(str(further[name]), text_of(value)) for name in further if (value := row[name]) is not None)
             yield Person(kind.name, text_of(key), wanted[key_text(asked)], (Identifier(kind.key, text_of(key)), *extra))
+
+
+def _named_only(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], kind: str, wanted: Mapping[str, int]) -> Iterable[Person]:
+    """People whose own record is gone, but whom other records still name by their key."""
+    left = dict(wanted)
+    for edge in held.edges:
+        root = held.roots.get(edge.owner)
+        if not left or root is None or root.kind != kind or edge.owner_field != root.field or edge.via is not Via.FROM:
+            continue
+        note = catalog.collections[edge.owned]
+        for batch in stores[note.store].locate(Selector(note.name, {edge.owned_field: frozenset(left)}), (edge.owned_field,)):
+            for value in {key_text(value) for value in batch.carried[edge.owned_field] if value is not None} & set(left):
+                yield Person(kind, value, left.pop(value), (Identifier(catalog.kinds[kind].key, value),))
 
 
 def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> None:

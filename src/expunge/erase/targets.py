@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from expunge.erase.extent import Extent
 from expunge.erase.plan import Act, Plan
 from expunge.erase.subjects import Resolved, key_text
-from expunge.erase.walk import Rows, Walked
+from expunge.erase.walk import Rows, Walked, named
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
@@ -160,14 +160,16 @@ class _Maker:
         for edge in self.held.into(address):
             if narrow:
                 owners = self.walked.rows[edge.owner]
-                yield edge.owned_field, self._both(edge, self._values(edge.owner, edge.owner_field, range(len(owners))))
+                values = frozenset(named(self.held, self.people, edge)) | self._values(edge.owner, edge.owner_field, range(len(owners)))
+                yield edge.owned_field, self._both(edge, values)
             else:
                 yield edge.owned_field, self._both(edge, self._leaving(edge))
 
     def _leaving(self, edge: Edge) -> frozenset[Value]:
         """The values of an edge that stand for leaving owners only. Of what many can own, those of the records that go."""
         if edge.via is Via.FROM:
-            return self._both(edge, self._values(edge.owner, edge.owner_field, self.extent.going.get(edge.owner, frozenset())))
+            keys = frozenset(named(self.held, self.people, edge)) if self.plan.scope.everything() else frozenset[Value]()
+            return self._both(edge, keys | self._values(edge.owner, edge.owner_field, self.extent.going.get(edge.owner, frozenset())))
         return self._values(edge.owned, edge.owned_field, self.extent.going.get(edge.owned, frozenset()))
 
     def _both(self, edge: Edge, values: frozenset[Value]) -> frozenset[Value]:

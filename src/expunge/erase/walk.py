@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from expunge.erase.subjects import Resolved, key_text
 from expunge.policy.catalog import Catalog
-from expunge.policy.ownership import Edge, Ownership
+from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
 from expunge.terms import Located, Selector, Value
 
@@ -101,11 +101,17 @@ def walk(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people:
             _find(catalog, stores, rows[address], address, root.field, keys)
     followed: dict[Edge, set[str]] = {edge: set() for edge in held.edges}
     for edge in _until_still(_ordered(held), rows):
-        values = _new_values(edge, rows[edge.owner], followed[edge])
+        values = _new_values(edge, rows[edge.owner], followed[edge], named(held, people, edge))
         if values:
             asked += 1
             _find(catalog, stores, rows[edge.owned], edge.owned, edge.owned_field, values)
     return Walked(rows, asked)
+
+
+def named(held: Ownership, people: Resolved, edge: Edge) -> dict[str, int]:
+    """The keys by which this edge's records name people themselves: good even where a person's own record is already gone."""
+    root = held.roots.get(edge.owner)
+    return people.keys(root.kind) if root is not None and edge.via is Via.FROM and edge.owner_field == root.field else {}
 
 
 def _ordered(held: Ownership) -> tuple[Edge, ...]:
@@ -127,9 +133,9 @@ def _until_still(edges: Sequence[Edge], rows: Mapping[str, Rows]) -> Iterable[Ed
             return
 
 
-def _new_values(edge: Edge, owners: Rows, followed: set[str]) -> dict[str, int]:
+def _new_values(edge: Edge, owners: Rows, followed: set[str], keys: Mapping[str, int]) -> dict[str, int]:
     """Values of the owner's field that this edge has not been asked for, each with the request it stands for."""
-    values: dict[str, int] = {}
+    values = {key: ordinal for key, ordinal in keys.items() if key not in followed}
     for value, ordinal in zip(owners.column(edge.owner_field), owners.ordinals, strict=False):
         if value is None:
             continue
