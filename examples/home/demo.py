@@ -8,20 +8,22 @@ is back. Every command shown is really run; the estate and the receipts stay in 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+import expunge
 from examples.home.estate import build
-from examples.home.where import Amounts, Where
+from examples.home.where import Where
+from expunge.cli import show
+from expunge.cli.main import invoke
 from expunge.testing import services
 from expunge.testing.relay import Relay
 
@@ -30,7 +32,9 @@ PATIENCE = "3"  # seconds; the demo's outage lasts until the demo ends it
 INCOMPLETE = 82  # exit status of RunUnfinished, errors.py
 BAD_PROOF = 71
 
-say = Console(highlight=False)
+WIDTH = 118  # columns, so that the tables are not folded
+
+say = Console(highlight=False, width=WIDTH)
 
 
 class DemoFailedError(Exception):
@@ -40,33 +44,22 @@ class DemoFailedError(Exception):
 class Shell:
     """Runs ``expunge`` in the estate's folder and shows command and output as a person would see them."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """``environment`` is added to this process's."""
+    def __init__(self, folder: Path) -> None:
+        """Nothing is run yet."""
         self.folder = folder
-        self.environment = {**os.environ, **environment, "COLUMNS": "118"}
+        show.out.width = show.err.width = WIDTH
 
-    def run(self, *words: str, expect: int = 0, quiet: bool = False) -> str:
-        """Run one command; its stdout.
+    def run(self, *words: str, expect: int = 0) -> None:
+        """Run one command.
 
         Raises:
             DemoFailedError: another exit status than expected.
         """
-        if not quiet:
-            say.print(f"\n[bold cyan]$[/] [bold]expunge {shlex.join(words)}[/]")
-        done = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "expunge.cli.main", *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if not quiet:
-            say.print(done.stdout.rstrip("\n"), markup=False, soft_wrap=True, emoji=False)
-        if done.returncode != expect:
-            raise DemoFailedError(f"expunge {words[0]} ended with {done.returncode}, not {expect}\n{done.stdout}")
-        return done.stdout
+        say.print(f"\n[bold cyan]$[/] [bold]expunge {shlex.join(words)}[/]", soft_wrap=True)
+        with contextlib.chdir(self.folder), contextlib.redirect_stderr(sys.stdout):
+            status = invoke(words)
+        if status != expect:
+            raise DemoFailedError(f"expunge {words[0]} ended with {status}, not {expect}")
 
 
 def demo(at: Path) -> Path:
@@ -83,15 +76,14 @@ def demo(at: Path) -> Path:
     with services.s3() as server:
         relay = Relay(int(server.endpoint.rpartition(":")[2]))
         cut_off = f"http://{services.LOOPBACK}:{relay.port}"
-        aws = {**server.environment, "AWS_ENDPOINT_URL": cut_off}
-        os.environ.update(aws)
+        os.environ.update({**server.environment, "AWS_ENDPOINT_URL": cut_off})
         _title("A maker of a voice assistant and a doorbell")
-        summary = build(Where(at, media="s3://hearth-media", endpoint=cut_off), HOUSEHOLDS, amounts=Amounts())
+        summary = build(Where(at, media="s3://hearth-media", endpoint=cut_off), HOUSEHOLDS)
         say.print(
             f"{HOUSEHOLDS} households, {sum(summary.records.values()):,} records: SQLite with full-text search, a versioned S3 bucket,"
         )
-        say.print(f"a Delta table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
-        shell = Shell(at, {**aws, **summary.environment})
+        say.print(f"table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
+        shell = Shell(at)
         child = f"child:{summary.someone['child']}"
         receipt = _one_child(shell, child)
         _unreachable(shell, relay, _another_child(summary.someone["child"]))
@@ -128,9 +120,9 @@ def _unreachable(shell: Shell, relay: Relay, child: str) -> None:
     say.print("\nThe store is back. Nobody has to remember what was left:")
     shell.run("work")
     shell.run("incidents", "--all")
-    standings = json.loads(shell.run("status", "--json", quiet=True))
-    if not all(one["complete"] for one in standings):
-        raise DemoFailedError("a run is still incomplete")
+    with expunge.open(shell.folder / "expunge.yaml") as library:
+        if not all(library.status(run.id).complete for run in library.runs()):
+            raise DemoFailedError("a run is still incomplete")
     shell.run("log", "check")
 
 

@@ -7,6 +7,7 @@ status is the fault's (errors.py); 0 is only ever "done".
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -29,13 +30,22 @@ app.add_typer(evidence.log, name="log")
 app.command("discover")(policy.discover)
 
 
-def run() -> None:
-    """The entry point: faults become a message, a hint and an exit status; nothing else is caught."""
+def invoke(words: Sequence[str]) -> int:
+    """Run one command in this process; its exit status. Faults become a message, a hint and a status; nothing else is caught."""
+    Shown.json = False
     try:
-        app()
+        app(args=list(words))
     except ExpungeError as fault:
         fail(fault, as_json=Shown.json)
-        sys.exit(fault.exit_status)
+        return fault.exit_status
+    except SystemExit as ended:  # how typer ends every command, with its own status for a wrong usage
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def run() -> None:
+    """The entry point."""
+    sys.exit(invoke(sys.argv[1:]))
 
 
 if __name__ == "__main__":

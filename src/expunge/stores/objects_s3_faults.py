@@ -56,7 +56,7 @@ def faults(where: str, action: str) -> Iterator[None]:
     except HTTPClientError:
         raise Unavailable("the service can't be reached", where=where) from None
     except BotoCoreError as fault:
-        raise Unavailable(f"the client gave up ({type(fault).__name__})", where=where) from None
+        raise Unavailable(f"can not be reached now ({type(fault).__name__})", where=where) from None
 
 
 def code_of(fault: ClientError) -> str:
