@@ -82,7 +82,7 @@ def demo(at: Path) -> Path:
         say.print(
             f"{HOUSEHOLDS} households, {sum(summary.records.values()):,} records: SQLite with full-text search, a versioned S3 bucket,"
         )
-        say.print(f"table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
+        say.print(f"a Delta table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
         shell = Shell(at)
         child = f"child:{summary.someone['child']}"
         receipt = _one_child(shell, child)
