@@ -90,7 +90,7 @@ def _requests_logged(rooms: Rooms, index: int) -> dict[str, int]:
 
 
 def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], whole: Mapping[str, Json], index: int) -> list[bytes]:
-    counts = {str(row["id"]): row for row in map(json.loads, rooms.journal.targets(lease.run_id, REQUESTS))}
+    counts = {str(row["id"]): row for page in rooms.journal.targets(lease.run_id, REQUESTS) for row in json.loads(page)}
     located = next(step.result for step in rooms.journal.steps(lease.run_id) if step.name == "locate")
     acts = located.get("acts") if isinstance(located, Mapping) else None
     assert isinstance(acts, Mapping)

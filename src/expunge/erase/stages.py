@@ -8,16 +8,19 @@ what came late. ``receipt`` and ``close`` are in ``ending``. A stage returns wha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 from expunge.erase.codec import pack, unpack
 from expunge.erase.context import Rooms, look, search
 from expunge.erase.intake import numbers_of, people_of, scope_of
 from expunge.erase.plan import Plan
 from expunge.erase.targets import Target, Work
-from expunge.errors import ApprovalNeeded, Conflict, ResidueLeft
+from expunge.erase.late import REQUESTS, located, search_again
+from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
 from expunge.evidence.commitments import commitment
 from expunge.journal.records import Lease, NewStep, Request, StepStatus
 from expunge.stores.base import Store
@@ -34,8 +37,8 @@ RANK_BEFORE, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_RECEIPT, RANK
 )
 """Ranks leave room for as many erasing levels as there are collections."""
 
-REQUESTS = "requests"
-"""The sealed page with what the receipts of single requests need."""
+REQUESTS_A_PAGE = 1_000
+"""At 200 to 400 bytes each: some hundred kB, as much as a page of addresses."""
 
 MOPS = 3
 """How often late arrivals are looked for again; tombstones refuse new ones, so a third round means that a door is open."""
@@ -96,7 +99,7 @@ def before(rooms: Rooms, lease: Lease) -> Json:
             continue
         found = _store(rooms, lease).verify(target.selector)
         rooms.journal.heartbeat(lease)
-        if target.matches and not found.live:
+        if target.matches and not found.live and located(rooms, target):
             raise Conflict("records were located that the independent count does not see", where=f"{lease.store}.{lease.collection}")
         counted = {"scanned": found.scanned, "live": found.live, "matches": target.matches, "located": len(target.addresses)}
         seen[target.name] = counted
@@ -104,10 +107,22 @@ def before(rooms: Rooms, lease: Lease) -> Json:
 
 
 def erase(rooms: Rooms, lease: Lease) -> Json:
-    """Work through one target from where the journal says it was left, journalling after each durable batch."""
+    """Work through one target from where the journal says it was left, journalling after each durable batch.
+
+    Raises:
+        Refused: a constraint or a missing grant forbids it, and no record that came late is the reason.
+    """
     target = _target(rooms, lease.run_id, str(_payload(lease)["target"]))
-    _work_through(rooms, lease, target, target.addresses, lease.done)
-    return {"erased": len(target.addresses), "at": rooms.clock.now().isoformat()}
+    late: dict[str, int] = {}
+    try:
+        _work_through(rooms, lease, target, target.addresses, lease.done)
+    except Refused:
+        again = search_again(rooms, lease.run_id, target)
+        late = _mop(rooms, lease, [one for one in again.targets if one.rank < target.rank], "refused")
+        if not late:
+            raise
+        _work_through(rooms, lease, target, target.addresses, lease.done)
+    return {"erased": len(target.addresses), "late": dict(late), "at": rooms.clock.now().isoformat()}
 
 
 def keys(rooms: Rooms, lease: Lease) -> Json:
@@ -143,10 +158,10 @@ def after(rooms: Rooms, lease: Lease) -> Json:
         ResidueLeft: something is still there; never a false "done".
     """
     seen: dict[str, Json] = {}
-    left = mopped = 0
+    mopped: Counter[str] = Counter()
+    left = 0
     for target in _targets(rooms, lease):
-        found, late = _clean(rooms, lease, target)
-        mopped += late
+        found, beyond = _clean(rooms, lease, target, mopped)
         left += found.live
         clears = found.clears_at.isoformat() if found.clears_at else None
         seen[target.name] = {
@@ -155,38 +170,43 @@ def after(rooms: Rooms, lease: Lease) -> Json:
             "history": found.history,
             "clears_at": clears,
             "note": found.note,
+            "beyond": beyond,
         }
     if left:
         raise ResidueLeft(f"{left} records still match after {MOPS} rounds", where=f"{lease.store}.{lease.collection}")
-    return {"targets": seen, "late": mopped, "at": rooms.clock.now().isoformat()}
+    return {"targets": seen, "late": dict(mopped), "at": rooms.clock.now().isoformat()}
 
 
-def _clean(rooms: Rooms, lease: Lease, target: Target) -> tuple[Residue, int]:
-    """The last verification of one target, and how many late records were erased on the way."""
-    store = _store(rooms, lease)
-    late = 0
+def _clean(rooms: Rooms, lease: Lease, target: Target, mopped: Counter[str]) -> tuple[Residue, int]:
+    """The last verification of one target, and how many records came late that a narrow request does not mean."""
     if not _worth_verifying(target):
         return Residue(0, 0, note="nothing could match"), 0
+    selector, late = target.selector, list[Target]()
     for round_ in range(MOPS + 1):
-        found = store.verify(target.selector)
+        found = _store(rooms, lease).verify(selector)
+        left = found.live + sum(rooms.stores[one.collection.split(".", 1)[0]].verify(one.selector).live for one in late)
         rooms.journal.heartbeat(lease)
-        if not found.live or round_ == MOPS:
+        if not left or round_ == MOPS:
             break
-        again = _find_again(rooms, lease, target)
-        if not again.addresses:
+        again = search_again(rooms, lease.run_id, target)
+        if not again.targets and again.selector == selector:
             break
-        rooms.journal.put_targets(lease, f"{target.name}!late{round_}", pack(again))
-        _work_through(rooms, lease, again, again.addresses, 0, journalled=False)
-        store.reclaim(target.selector)
-        late += len(again.addresses)
-    return found, late
+        mopped.update(_mop(rooms, lease, again.targets, f"late{round_}"))
+        selector, late = again.selector, [*late, *again.targets]
+    return replace(found, live=left), len(selector.minus - target.selector.minus)
 
 
-def _find_again(rooms: Rooms, lease: Lease, target: Target) -> Target:
-    """What the target's selector finds now: everything where whatever comes late is meant too, otherwise only what was located."""
-    found = [address for batch in _store(rooms, lease).locate(target.selector) for address in batch.addresses]
-    meant = found if target.free else [address for address in found if address in set(target.addresses)]
-    return replace(target, addresses=tuple(meant), counts={})
+def _mop(rooms: Rooms, lease: Lease, targets: Sequence[Target], when: str) -> dict[str, int]:
+    """Seal, erase and reclaim what came late; how many records per collection."""
+    done: Counter[str] = Counter()
+    for target in targets:
+        rooms.journal.put_targets(lease, f"{target.name}!{when}:{lease.name}", pack(target))
+    for target in targets:
+        _work_through(rooms, lease, target, target.addresses, 0, journalled=False)
+        rooms.stores[target.collection.split(".", 1)[0]].reclaim(target.selector)
+        rooms.journal.heartbeat(lease)
+        done[target.collection] += len(target.addresses)
+    return done
 
 
 def _work_through(rooms: Rooms, lease: Lease, target: Target, addresses: tuple[str, ...], done: int, *, journalled: bool = True) -> None:
@@ -213,19 +233,25 @@ def _same_as_approved(rooms: Rooms, lease: Lease, plan: Plan) -> None:
 
 
 def _request_pages(rooms: Rooms, requests: list[Request], work: Work) -> Iterator[bytes]:
+    """The requests' rows as JSON lists, many to a page: a page costs a few statements, a row nothing."""
+    rows = _request_rows(rooms, requests, work)
+    while page := list(islice(rows, REQUESTS_A_PAGE)):
+        yield json.dumps(page, separators=(",", ":")).encode()
+
+
+def _request_rows(rooms: Rooms, requests: list[Request], work: Work) -> Iterator[Json]:
     """Per request what its receipt needs: its commitment (the salt dies with the key), and its own counts per target."""
     salts = rooms.keys.salts("subject", [request.subject for request in requests])
     mains = {one.ordinal: one for one in reversed(people_of(requests).people)}
     for ordinal, request in enumerate(requests):
         person = next((one for one in people_of([request]).people if one.kind == request.subject_kind), mains[ordinal])
         salt = salts.get(request.subject)
-        row = {
+        yield {
             "id": request.id,
             "commitment": commitment(salt, person.identifiers[0], request.id) if salt is not None else None,
             "erased": {target.name: count for target in work.targets if (count := target.counts.get(ordinal))},
             "kept": {address: count for address, counts in work.kept.items() if (count := counts.get(ordinal))},
         }
-        yield json.dumps(row).encode()
 
 
 def _steps(work: Work, *, everything: bool) -> list[NewStep]:
