@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from expunge.policy.model import Policy
 from expunge.policy.ownership import Ownership, ownership
 from expunge.ports import Clock, Sealer
 from expunge.stores.base import Store
-from expunge.terms import Scope, Shape
+from expunge.terms import Scope, Selector, Shape
 
 
 class Keys(Sealer, Protocol):
@@ -94,14 +94,14 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     return Sight(shapes, held, plan, found, tuple(unreached))
 
 
-def search(rooms: Rooms, sight: Sight, people: Resolved) -> Work:
-    """Find every record that the plan is about. Reads only.
+def search(rooms: Rooms, sight: Sight, people: Resolved, seeds: Iterable[tuple[str, Selector]] = ()) -> Work:
+    """Find every record that the plan is about. Reads only; ``seeds`` as ``walk`` takes them.
 
     Raises:
         StoreError: as the stores say; a part that could not be read is never taken for an empty one.
     """
     catalog = rooms.policy.catalog
-    walked = walk(catalog, sight.held, rooms.stores, people)
+    walked = walk(catalog, sight.held, rooms.stores, people, seeds)
     outsiders = outside(catalog, sight.held, rooms.stores, people, walked, sight.plan.shared)
     reach = extent(catalog, sight.held, walked, outsiders, sight.plan)
     return make_targets(catalog, sight.held, rooms.stores, people, walked, reach, sight.plan)

@@ -13,7 +13,8 @@ from datetime import datetime
 
 from expunge.erase.context import Rooms
 from expunge.erase.intake import scope_of
-from expunge.erase.stages import REQUESTS, WaitUntil
+from expunge.erase.late import REQUESTS
+from expunge.erase.stages import WaitUntil
 from expunge.erase.statement import latest_pending, request_statement, run_statement
 from expunge.evidence.canonical import canonical
 from expunge.evidence.files import write_durably

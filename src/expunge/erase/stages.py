@@ -17,9 +17,9 @@ from itertools import islice
 from expunge.erase.codec import pack, unpack
 from expunge.erase.context import Rooms, look, search
 from expunge.erase.intake import numbers_of, people_of, scope_of
+from expunge.erase.late import REQUESTS, located, search_again
 from expunge.erase.plan import Plan
 from expunge.erase.targets import Target, Work
-from expunge.erase.late import REQUESTS, located, search_again
 from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
 from expunge.evidence.commitments import commitment
 from expunge.journal.records import Lease, NewStep, Request, StepStatus

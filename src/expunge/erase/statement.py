@@ -15,7 +15,7 @@ from expunge.journal.records import Request, Run, StepRow
 from expunge.policy.catalog import Catalog, StoreNote
 from expunge.terms import Json, Level, Scope
 
-VOLATILE = ("commitment", "filed_at", "id", "late", "pending_until", "run", "scanned", "statement_digest", "times", "log_index")
+VOLATILE = ("beyond", "commitment", "filed_at", "id", "late", "pending_until", "run", "scanned", "statement_digest", "times", "log_index")
 """Names of fields, at any depth, that two runs that did the same may differ in."""
 
 OUT_OF_SCOPE = (
@@ -37,7 +37,8 @@ HUNT: Json = {"scanned": [], "not_scanned": "everything outside the stores liste
 class Outcome:
     """What one collection showed, before and after.
 
-    ``before`` is the independent count: ``located``, plus or minus what the verifier's path saw otherwise than the walk.
+    ``before`` is the independent count: ``located``, plus or minus what the verifier's path saw otherwise than the walk. ``late`` records
+    came after locating and were erased too; ``beyond`` came then and are not what a narrow request means, so they stay.
     """
 
     collection: str
@@ -53,6 +54,7 @@ class Outcome:
     kept: int
     basis: str | None
     late: int
+    beyond: int
 
     def level(self) -> Level:
         """How far gone it is, never higher than verified."""
@@ -93,7 +95,8 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
         reclaimed=str(reclaimed.get("how", "")),
         kept=_whole(_mapping(located.get("kept")).get(address)),
         basis=declared.keep.basis if declared.keep is not None else None,
-        late=_whole(result.get("late")),
+        late=sum(_whole(_mapping(_mapping(step.result).get("late")).get(address)) for step in steps),
+        beyond=max((_whole(_mapping(one).get("beyond")) for one in after.values()), default=0),
     )
 
 
@@ -209,6 +212,7 @@ def _row(one: Outcome, store: StoreNote, erased_at: datetime) -> Json:
         "erased": one.located,
         "after": one.after,
         "late": one.late,
+        "beyond": one.beyond,
         "level": one.level().value if one.located else None,
         "history": one.history,
         "reclaimed": one.reclaimed,

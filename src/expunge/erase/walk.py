@@ -85,8 +85,12 @@ def needed(catalog: Catalog, held: Ownership) -> dict[str, tuple[str, ...]]:
     return {address: tuple(sorted(fields)) for address, fields in wanted.items()}
 
 
-def walk(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people: Resolved) -> Walked:
+def walk(
+    catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people: Resolved, seeds: Iterable[tuple[str, Selector]] = ()
+) -> Walked:
     """Find every record that any of ``people`` owns, alone or with others.
+
+    ``seeds`` are (collection, selector) of records that count as found although what led to them may be gone already.
 
     Raises:
         StoreError: as the stores say; what was found until then is of no use, since a missing part is never taken for an empty one.
@@ -99,6 +103,11 @@ def walk(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people:
         if keys:
             asked += 1
             _find(catalog, stores, rows[address], address, root.field, keys)
+    for address, selector in seeds:
+        for name, typed in selector.any_of.items():
+            if address in rows and typed:
+                asked += 1
+                _find(catalog, stores, rows[address], address, name, {key_text(value): 0 for value in typed}, typed)
     followed: dict[Edge, set[str]] = {edge: set() for edge in held.edges}
     for edge in _until_still(_ordered(held), rows):
         values = _new_values(edge, rows[edge.owner], followed[edge], named(held, people, edge))
@@ -146,8 +155,16 @@ def _new_values(edge: Edge, owners: Rows, followed: set[str], keys: Mapping[str,
     return values
 
 
-def _find(catalog: Catalog, stores: Mapping[str, Store], found: Rows, address: str, name: str, values: Mapping[str, int]) -> None:
+def _find(
+    catalog: Catalog,
+    stores: Mapping[str, Store],
+    found: Rows,
+    address: str,
+    name: str,
+    values: Mapping[str, int],
+    typed: frozenset[Value] | None = None,
+) -> None:
     note = catalog.collections[address]
-    for batch in stores[note.store].locate(Selector(note.name, {name: frozenset(values)}), found.fields):
+    for batch in stores[note.store].locate(Selector(note.name, {name: typed or frozenset(values)}), found.fields):
         held = batch.carried[name]
         found.take(batch, [values.get(key_text(value), 0) if value is not None else 0 for value in held])

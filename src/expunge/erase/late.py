@@ -1,0 +1,65 @@
+"""Late arrivals: what was written about a run's people after its targets were located.
+
+Doors refuse erased people by their tombstones, but an application writes past doors. Whatever the last verification still sees, or a
+constraint still holds on to, is looked for by the whole search once more: so what hangs on a late record is found too, and who else owns
+it. A request for everything takes all of that. A narrower one takes what its scope names; the rest is told, and is no residue of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from expunge.erase.codec import unpack
+from expunge.erase.context import Rooms, look, search
+from expunge.erase.intake import people_of, scope_of
+from expunge.erase.targets import Target
+from expunge.terms import Selector
+
+REQUESTS = "requests"
+"""The sealed pages with what the receipts of single requests need: the one target that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a second search found: targets with records, in the plan's order, and what the first target's selector means now."""
+
+    targets: tuple[Target, ...]
+    selector: Selector
+
+
+def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
+    """Search once more for everybody in the run; ``target`` is the one whose verification asks for it.
+
+    Raises:
+        PolicyError, StoreError: as ``look`` and ``search``.
+    """
+    if target.act.startswith(("unlink:", "break:")):
+        found = located(rooms, target)
+        return Again((replace(target, addresses=found, counts={}),) if found else (), target.selector)
+    requests = rooms.journal.requests(run_id=run_id)
+    scope = scope_of(requests[0])
+    before = _targets(rooms, run_id)
+    seeds = [(one.collection, one.selector) for one in before if one.act.startswith(("erase:", "part:"))] if scope.everything() else []
+    work = search(rooms, look(rooms, scope), people_of(requests), seeds)
+    meant = {address for one in before if one.collection == target.collection for address in one.addresses}
+    stay = {address for one in work.targets if one.name == target.name for address in one.selector.minus} - meant
+    selector = replace(target.selector, minus=target.selector.minus | stay)
+    late = (replace(one, counts={}) for one in work.targets if one.addresses)
+    return Again(tuple(sorted(late, key=lambda one: one.rank)), selector)
+
+
+def located(rooms: Rooms, target: Target) -> tuple[str, ...]:
+    """What a target's selector finds now.
+
+    Raises:
+        StoreError: as the store says.
+    """
+    store = rooms.stores[target.collection.split(".", 1)[0]]
+    return tuple(address for batch in store.locate(target.selector) for address in batch.addresses)
+
+
+def _targets(rooms: Rooms, run_id: str) -> Sequence[Target]:
+    """What was located first, and what came late before a crash."""
+    names = rooms.journal.target_names(run_id)
+    return [unpack(rooms.journal.targets(run_id, name)) for name in names if name != REQUESTS]
