@@ -375,6 +375,26 @@ def test_a_dead_workers_targets_never_count(journal: Journal) -> None:
     assert journal.target_names(run.id) == []
 
 
+def test_a_worker_that_was_overtaken_until_the_run_was_closed_is_told_so(journal: Journal) -> None:
+    run, _ = begin(journal, *people(journal))
+    late = lease_of(journal, run)
+    clock_of(journal).tick(timedelta(hours=1))
+    other = journal.claim("other")
+    assert other is not None
+    journal.finish(other)
+    journal.close_run(run.id)
+    with pytest.raises(LeaseLost):
+        journal.put_targets(late, "t", [b"page"])
+
+
+def test_a_key_that_is_missing_while_the_step_is_ours_is_said(journal: Journal) -> None:
+    run, _ = begin(journal, *people(journal))
+    lease = lease_of(journal, run)
+    sealer_of(journal).destroy("run", [run.number])
+    with pytest.raises(KeyDestroyed):
+        journal.put_targets(lease, "t", [b"page"])
+
+
 def test_receipts_are_kept_once(journal: Journal) -> None:
     run, filed = begin(journal, *people(journal))
     notes = [ReceiptNote(None, "run.json", "00", 4), ReceiptNote(filed[0].id, "one.json", "01", 5)]

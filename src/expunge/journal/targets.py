@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import select
 
-from expunge.errors import Conflict, UnknownRequest
+from expunge.errors import Conflict, KeyDestroyed, UnknownRequest
 from expunge.journal.desk import RUN_SPACE, Desk
 from expunge.journal.records import Lease
 from expunge.journal.schema import runs, target_pages, targets
@@ -33,14 +33,12 @@ class Targets(Desk):
 
         Raises:
             LeaseLost: another worker has the step now; the target is as it was.
-            KeyDestroyed: the run is closed.
         """
         version = secrets.token_hex(8)
         batch: list[dict[str, object]] = []
         size = written = 0
         for page, plain in enumerate(pages):
-            bound = _bound(lease.run_id, target, version, page)
-            sealed = self._sealer.seal(RUN_SPACE, lease.run_number, zlib.compress(plain, _FAST), bound_to=bound)
+            sealed = self._seal(lease, plain, _bound(lease.run_id, target, version, page))
             batch.append({"run_id": lease.run_id, "target": target, "version": version, "page": page, "sealed": sealed})
             size += len(sealed)
             written += 1
@@ -74,6 +72,15 @@ class Targets(Desk):
         """The names of the run's targets, sorted."""
         with self._database.reading() as connection:
             return list(connection.scalars(select(targets.c.target).where(targets.c.run_id == run_id).order_by(targets.c.target)))
+
+    def _seal(self, lease: Lease, plain: bytes, bound: bytes) -> bytes:
+        try:
+            return self._sealer.seal(RUN_SPACE, lease.run_number, zlib.compress(plain, _FAST), bound_to=bound)
+        except KeyDestroyed:
+            # A run is closed only when all its steps are done, so this worker was overtaken: that is what it has to be told.
+            with self._database.writing() as connection:
+                hold_fence(connection, lease, self._clock.now())
+            raise
 
     def _add(self, lease: Lease, batch: list[dict[str, object]]) -> None:
         if batch:
