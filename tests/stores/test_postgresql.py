@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,7 +16,7 @@ import sqlalchemy as sa
 from expunge.errors import Conflict, Drift, Refused, Unavailable
 from expunge.stores.base import Counter, Reader, Store
 from expunge.stores.registry import open_store
-from expunge.terms import FieldType, Method, Selector, Span, Step, Value
+from expunge.terms import Field, FieldType, ForeignKey, Method, Selector, Span, Step, Value
 from expunge.testing.conformance import Harness, Row, StoreLaws
 from expunge.testing.relay import Relay
 from expunge.testing.services import PostgreSQL
@@ -33,7 +36,7 @@ class ServerHarness(Harness):
     """A table in a database of its own; the write-ahead log is out of our hands, and said to be."""
 
     bulk = 700
-    tells = {"pg_wal": "write-ahead log"}
+    tells = MappingProxyType({"pg_wal": "write-ahead log"})
     examples = 12
     columns = "id bigint PRIMARY KEY, owner text, number integer, body text, at timestamptz"
 
@@ -65,7 +68,7 @@ class ServerHarness(Harness):
 
     def dump(self) -> list[Row]:
         rows = self.session.execute("SELECT id, owner, number, body, at FROM notes").fetchall()
-        return [Row(int(row[0]), *row[1:4], at=row[4] if row[4].tzinfo else row[4].replace(tzinfo=UTC)) for row in rows]
+        return [Row(int(row[0]), row[1], row[2], row[3], row[4] if row[4].tzinfo else row[4].replace(tzinfo=UTC)) for row in rows]
 
     def raw(self) -> Iterator[tuple[str, bytes]]:
         self.session.execute("CHECKPOINT")
@@ -112,3 +115,563 @@ class TestLawsWithoutKey(StoreLaws):
     def harness(self, postgresql_server: PostgreSQL) -> Iterator[Harness]:
         with closing(KeylessHarness(postgresql_server)) as harness:
             yield harness
+
+
+@contextmanager
+def session_on(url: str) -> Iterator[psycopg.Connection]:
+    made = sa.make_url(url).set(drivername="postgresql")
+    with psycopg.connect(made.render_as_string(hide_password=False), autocommit=True) as session:
+        yield session
+
+
+def run(url: str, *statements: str) -> None:
+    with session_on(url) as session:
+        for statement in statements:
+            session.execute(statement.encode())
+
+
+def ask(url: str, statement: str) -> list[tuple[object, ...]]:
+    with session_on(url) as session:
+        return session.execute(statement.encode()).fetchall()
+
+
+def locate(store: Store, selector: Selector) -> tuple[str, ...]:
+    return tuple(address for batch in store.locate(selector) for address in batch.addresses)
+
+
+def pick(collection: str, **values: Any) -> Selector:
+    sets: dict[str, frozenset[Value]] = {
+        name: frozenset(held) if isinstance(held, set) else frozenset({held}) for name, held in values.items()
+    }
+    return Selector(collection, sets)
+
+
+def erase(store: Store, selector: Selector, method: Method = Method.DELETE, **named: Any) -> int:
+    return sum(store.erase(Step(selector.collection, method, selector, locate(store, selector), **named)))
+
+
+def holding(server: PostgreSQL, url: str, text: str = MARKER) -> list[str]:
+    """The files of this database and of the server's shared catalogue that hold the text."""
+    run(url, "CHECKPOINT")
+    number = ask(url, "SELECT oid FROM pg_database WHERE datname = current_database()")[0][0]
+    files = [*(server.folder / "base" / str(number)).iterdir(), *(server.folder / "global").iterdir()]
+    return sorted(file.name for file in files if text.encode() in file.read_bytes())
+
+
+class TestShape:
+    def test_describe_tells_types_constraints_and_keys(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TYPE mood AS ENUM ('glad')",
+            "CREATE DOMAIN name AS varchar(9)",
+            "CREATE TABLE homes (id bigserial PRIMARY KEY)",
+            "CREATE TABLE people (a text, b smallint NOT NULL, home bigint REFERENCES homes ON DELETE CASCADE DEFERRABLE, mail name UNIQUE,"
+            " born date, seen timestamptz, on_ boolean, raw bytea, size real, price numeric(9, 2), more jsonb, u uuid, m mood, tags text[],"
+            " said text CHECK (length(said) > 1), PRIMARY KEY (a, b))",
+            "CREATE TABLE notes (id integer, home bigint REFERENCES homes)",
+            "CREATE INDEX ON notes (home)",
+            "CREATE INDEX ON people (home) WHERE home > 3",
+            "CREATE VIEW seen AS SELECT * FROM people",
+            "CREATE TABLE parts (id integer, at date) PARTITION BY RANGE (at)",
+            "CREATE TABLE parts_2026 PARTITION OF parts FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+        )
+        with closing(opened(url)) as store:
+            shapes = {shape.name: shape for shape in store.describe()}
+        assert list(shapes) == ["homes", "notes", "parts", "parts_2026", "people"]
+        assert shapes["homes"].field("id") == Field("id", FieldType.INTEGER, nullable=False, unique=True)
+        assert shapes["parts_2026"].hangs_on == "parts"
+        people = shapes["people"]
+        assert " ".join(field.type for field in people.fields) == (
+            "text integer integer text date time boolean bytes real numeric json uuid other other text"
+        )
+        assert people.primary_key == ("a", "b")
+        assert [field.name for field in people.fields if field.checked] == ["said"]
+        assert [field.name for field in people.fields if field.unique] == ["mail"]
+        assert people.foreign_keys == (ForeignKey(("home",), "homes", ("id",), on_delete="cascade", deferrable=True, indexed=False),)
+        assert shapes["notes"].foreign_keys == (ForeignKey(("home",), "homes", ("id",)),)
+
+    def test_describe_takes_as_many_statements_for_many_tables(self, url: str) -> None:
+        counts = []
+        for number in (3, 60):
+            run(url, *(f"CREATE TABLE IF NOT EXISTS t{one} (id integer PRIMARY KEY, x text UNIQUE)" for one in range(number)))
+            with closing(opened(url)) as store:
+                assert isinstance(store, Counter)
+                assert len(store.describe()) == number
+                counts.append(store.statements)
+        assert counts[0] == counts[1]
+
+    def test_describe_counts_about(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer)", "CREATE TABLE b (id integer)", "INSERT INTO a SELECT generate_series(1, 1200)", "ANALYZE a")
+        with closing(opened(url)) as store:
+            assert [shape.about for shape in store.describe()] == [1200, None]
+
+    def test_another_schema_and_names_that_need_quoting(self, url: str) -> None:
+        run(
+            url,
+            'CREATE SCHEMA "My App"',
+            'CREATE TABLE "My App"."Order ""%s:x" ("select" integer, "Own er" text, "group" text, PRIMARY KEY ("select", "group"))',
+            'INSERT INTO "My App"."Order ""%s:x" SELECT g, \'u\' || g % 3, \'g\' FROM generate_series(1, 30) g',
+        )
+        selector = Selector('Order "%s:x', {"Own er": frozenset({"u1"})})
+        with closing(opened(url, schema="My App")) as store:
+            assert [shape.name for shape in store.describe()] == ['Order "%s:x']
+            assert erase(store, selector) == 10
+            assert store.verify(selector).history == 10
+            store.reclaim(selector)
+            told = store.verify(selector)
+        assert (told.scanned, told.live, told.history) == (20, 0, 0)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("kind", "values"),
+        [
+            ("uuid", ["0d9af9c4-8b0f-4b1a-9f5e-3a1c2d3e4f50"]),
+            ("timestamptz", ["2026-03-01 12:00:00.123456+01", "infinity"]),
+            ("timestamp", ["2026-03-01 12:00:00.5"]),
+            ("numeric", ["1.50", "1e40"]),
+            ("bytea", ["\\x00ff"]),
+            ("varchar(3)", ["a\tb", "'\""]),
+            ("char(5)", ["ab"]),
+            ("double precision", ["0.1", "1e300", "NaN"]),
+            ("date", ["2026-03-01"]),
+            ("boolean", ["true"]),
+            ("inet", ["10.0.0.1/8"]),
+            ("smallint", ["-7"]),
+            ("text[]", ['{a,"b c"}']),
+        ],
+    )
+    def test_keys_of_every_type(self, url: str, kind: str, values: list[str]) -> None:
+        run(
+            url,
+            f"CREATE TABLE one (k {kind} PRIMARY KEY, owner text)",
+            f"CREATE TABLE two (k {kind}, n integer, owner text, PRIMARY KEY (k, n))",
+        )
+        with session_on(url) as session:
+            for value in values:
+                session.execute(f"INSERT INTO one VALUES (%s::{kind}, 'u1')".encode(), (value,))
+                session.execute(f"INSERT INTO two VALUES (%s::{kind}, 7, 'u1'), (%s::{kind}, 8, 'u2')".encode(), (value, value))
+        with closing(opened(url)) as store:
+            for table in ("one", "two"):
+                places = locate(store, pick(table, owner="u1"))
+                assert len(set(places)) == len(values)
+                assert isinstance(store, Reader)
+                if "infinity" not in values:  # no Python value
+                    assert [record.address for record in store.read(table, places)] == list(places)
+                assert erase(store, pick(table, owner="u1")) == len(values)
+        assert ask(url, "SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two)") == [(0, len(values))]
+
+    def test_a_long_value_is_not_cut_to_a_short_key(self, url: str) -> None:
+        run(url, "CREATE TABLE a (k varchar(3) PRIMARY KEY)", "INSERT INTO a VALUES ('abc')")
+        with closing(opened(url)) as store:
+            assert locate(store, pick("a", k="abcdef")) == ()
+            assert sum(store.erase(Step("a", Method.DELETE, pick("a", k="abcdef"), ('["abcdef"]',)))) == 1
+        assert ask(url, "SELECT k FROM a") == [("abc",)]
+
+    def test_records_alike_are_told_apart_by_counting(self, url: str) -> None:
+        run(url, "CREATE TABLE a (owner text, more json)", *["INSERT INTO a VALUES ('u1', '{}'), ('u1', NULL), ('u2', '{}')"] * 3)
+        with closing(opened(url)) as store:
+            places = locate(store, pick("a", owner="u1"))
+            assert len(set(places)) == 6
+            held = Selector("a", {"owner": frozenset({"u1"})}, minus=frozenset(places[:1]))
+            assert store.verify(held).live == 5
+            assert isinstance(store, Reader)
+            assert len(list(store.read("a", places))) == 6
+            rest = tuple(one for one in places if one not in held.minus)
+            for addresses in (rest[:2], rest, rest):
+                assert sum(store.erase(Step("a", Method.DELETE, held, addresses))) == len(addresses)
+            assert store.verify(pick("a", owner="u1")).live == 1
+        assert ask(url, "SELECT count(*) FROM a") == [(4,)]
+
+    def test_what_was_passed_on_is_somebody_elses(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text, x text)",
+            "INSERT INTO a SELECT g, 'u1', 'x' FROM generate_series(1, 3) g",
+        )
+        selector = pick("a", owner="u1")
+        with closing(opened(url)) as store:
+            places = locate(store, selector)
+            run(url, "UPDATE a SET owner = 'u2' WHERE id = 3", "UPDATE a SET owner = NULL WHERE id = 2")
+            assert sum(store.erase(Step("a", Method.REDACT, selector, places, fields=("x",)))) == 3
+            assert ask(url, "SELECT id, x FROM a ORDER BY id") == [(1, None), (2, None), (3, "x")]
+            assert sum(store.erase(Step("a", Method.DELETE, selector, places))) == 3
+        assert ask(url, "SELECT id FROM a") == [(3,)]
+
+
+class TestFaults:
+    def test_constraints_are_named_without_values(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id text PRIMARY KEY, must text NOT NULL, ok text CONSTRAINT must_be CHECK (ok IS NOT NULL), one text UNIQUE)",
+            "CREATE TABLE b (id integer PRIMARY KEY, a text CONSTRAINT b_to_a REFERENCES a)",
+            f"INSERT INTO a VALUES ('{MARKER}', '{MARKER}', 'x', 'y'), ('other', '', 'x', 'taken')",
+            f"INSERT INTO b VALUES (1, '{MARKER}')",
+        )
+        selector = pick("a", id=MARKER)
+        with closing(opened(url)) as store:
+            refused: list[tuple[str, dict[str, Any]]] = [
+                ("column must", {"method": Method.REDACT, "fields": ("must",)}),
+                ("constraint must_be", {"method": Method.REDACT, "fields": ("ok",)}),
+                ("constraint b_to_a", {"method": Method.DELETE}),
+                ("constraint a_one_key", {"method": Method.DECORRELATE, "repoint": {"one": "taken"}}),
+            ]
+            for named, work in refused:
+                with pytest.raises(Refused, match=named) as caught:
+                    erase(store, selector, **work)
+                assert MARKER not in repr(caught.value)
+            assert store.verify(selector).live == 1
+
+    def test_a_role_without_rights(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            "INSERT INTO a VALUES (1, 'u1')",
+            "DROP ROLE IF EXISTS clerk",
+            "CREATE ROLE clerk LOGIN",
+            "GRANT SELECT ON a TO clerk",
+        )
+        selector = pick("a", owner="u1")
+        with closing(opened(sa.make_url(url).set(username="clerk"))) as store:
+            assert store.verify(selector).live == 1
+            with pytest.raises(Refused, match="42501"):
+                erase(store, selector)
+            with pytest.raises(Refused, match="vacuum a"):
+                store.reclaim(selector)
+            run(url, "REVOKE SELECT ON a FROM clerk")
+            for look in (store.verify, lambda one: list(store.locate(one))):
+                with pytest.raises(Refused):
+                    look(selector)
+
+    def test_row_security_that_would_hide_records_is_an_error(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            "INSERT INTO a VALUES (1, 'u1')",
+            "DROP ROLE IF EXISTS warden",
+            "CREATE ROLE warden LOGIN",
+            "GRANT ALL ON a TO warden",
+            "ALTER TABLE a ENABLE ROW LEVEL SECURITY",
+        )
+        with closing(opened(sa.make_url(url).set(username="warden"))) as store, pytest.raises(Refused):
+            store.verify(pick("a", owner="u1"))
+
+    def test_sign_in_and_database(self, url: str, postgresql_server: PostgreSQL) -> None:
+        with closing(opened(sa.make_url(url).set(username="nobody_here"))) as store, pytest.raises(Refused):
+            store.describe()
+        with closing(opened(sa.make_url(url).set(database="nowhere"))) as store, pytest.raises(Drift, match="database"):
+            store.describe()
+        with closing(opened(sa.make_url(url).set(port=1))) as store, pytest.raises(Unavailable):
+            store.describe()
+
+    def test_a_lock_that_is_not_granted_is_a_conflict(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text)", "INSERT INTO a VALUES (1, 'u1')")
+        selector = pick("a", owner="u1")
+        with session_on(url) as other, closing(opened(url, lock_timeout=0.05)) as store:
+            with other.transaction():
+                other.execute("SELECT * FROM a FOR UPDATE")
+                for deed in (lambda: erase(store, selector), lambda: store.reclaim(selector)):
+                    with pytest.raises(Conflict) as caught:
+                        deed()
+                    assert caught.value.retryable
+            assert erase(store, selector) == 1
+
+    def test_a_statement_that_takes_too_long_is_tried_again(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text)", "INSERT INTO a SELECT g, 'u' FROM generate_series(1, 200000) g")
+        with closing(opened(url, statement_timeout=0.001)) as store, pytest.raises(Unavailable):
+            store.verify(pick("a", owner="u1"))
+
+    def test_a_session_that_was_ended_is_replaced(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text)", "INSERT INTO a VALUES (1, 'u1')")
+        with closing(opened(url)) as store:
+            assert store.verify(pick("a", owner="u1")).live == 1
+            ours = "application_name = 'expunge' AND datname = current_database()"
+            run(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+            assert store.verify(pick("a", owner="u1")).live == 1
+
+    def test_drift_is_seen_by_the_server(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text)", "INSERT INTO a VALUES (1, 'u1')")
+        with closing(opened(url)) as store:
+            places = locate(store, pick("a", owner="u1"))
+            run(url, "ALTER TABLE a DROP CONSTRAINT a_pkey", "ALTER TABLE a ADD k uuid PRIMARY KEY DEFAULT gen_random_uuid()")
+            store.describe()
+            with pytest.raises(Drift):
+                list(store.erase(Step("a", Method.DELETE, pick("a", owner="u1"), places)))
+            run(url, "DROP TABLE a")
+            with pytest.raises(Drift):
+                store.verify(pick("a", owner="u1"))
+
+
+class TestSpace:
+    """What hangs on a table, looked for in the server's files."""
+
+    def test_indexes_toast_and_samples(self, postgresql_server: PostgreSQL, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE said (id integer PRIMARY KEY, owner text, words text, body text,"
+            " found tsvector GENERATED ALWAYS AS (to_tsvector('simple', words)) STORED)",
+            "ALTER TABLE said ALTER body SET STORAGE EXTERNAL",
+            "CREATE INDEX ON said USING gin (found)",
+            "CREATE INDEX ON said (words)",
+            "CREATE STATISTICS said_both (mcv) ON owner, words FROM said",
+            f"INSERT INTO said SELECT g, 'u' || g % 4, CASE WHEN g % 4 = 1 THEN '{MARKER} zebrafishmarker' ELSE 'hello' END,"
+            f" CASE WHEN g % 4 = 1 THEN repeat('{MARKER} ', 500) END FROM generate_series(1, 1200) g",
+            "VACUUM ANALYZE said",
+        )
+        selector = pick("said", owner="u1")
+        assert len(holding(postgresql_server, url)) >= 4  # heap, TOAST, an index, the samples
+        with closing(opened(url)) as store:
+            assert erase(store, selector) == 300
+        assert holding(postgresql_server, url)
+        with closing(opened(url)) as store:
+            told = store.verify(selector)
+            assert (told.live, told.history) == (0, 300)
+            assert store.reclaim(selector).note == ""
+        assert holding(postgresql_server, url) == []
+        assert holding(postgresql_server, url, "zebrafishmarker") == []
+        with closing(opened(url)) as store:
+            told = store.verify(selector)
+        assert (told.scanned, told.history) == (900, 0)
+        assert "write-ahead log" in told.note
+        assert ask(url, "SELECT count(*) FROM said WHERE found @@ to_tsquery('simple', 'hello')") == [(900,)]
+
+    def test_samples_of_a_table_that_became_empty(self, postgresql_server: PostgreSQL, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            f"INSERT INTO a SELECT g, '{MARKER}' FROM generate_series(1, 50) g",
+            "ANALYZE a",
+        )
+        with closing(opened(url)) as store:
+            assert erase(store, pick("a", owner=MARKER)) == 50
+            store.reclaim(pick("a", owner=MARKER))
+        assert holding(postgresql_server, url) == []
+        assert ask(url, "SELECT count(*) FROM pg_stats WHERE tablename = 'a'") == [(0,)]
+
+    def test_materialised_views_are_refreshed(self, postgresql_server: PostgreSQL, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            f"INSERT INTO a VALUES (1, '{MARKER}'), (2, 'u2')",
+            "CREATE VIEW plain AS SELECT owner FROM a",
+            'CREATE MATERIALIZED VIEW "First %" AS SELECT * FROM plain',
+            'CREATE MATERIALIZED VIEW again AS SELECT * FROM "First %"',
+        )
+        selector = pick("a", owner=MARKER)
+        with closing(opened(url)) as store:
+            erase(store, selector)
+            told = store.verify(selector)
+            assert told.history == 3
+            assert "First" in told.note
+            assert store.reclaim(selector).how.endswith('REFRESH "First %", REFRESH again')
+            assert store.verify(selector).history == 0
+        assert ask(url, "SELECT owner FROM again") == [("u2",)]
+        assert holding(postgresql_server, url) == []
+
+    def test_dead_rows_that_a_snapshot_holds_are_told(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text)", f"INSERT INTO a VALUES (1, '{MARKER}'), (2, 'u2')")
+        selector = pick("a", owner=MARKER)
+        with session_on(url) as other, closing(opened(url)) as store:
+            other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            other.execute("SELECT 1")
+            erase(store, selector)
+            assert "1 dead rows are kept" in store.reclaim(selector).note
+            assert store.verify(selector).history == 1
+            with closing(opened(url)) as later:
+                assert later.verify(selector).history == 1
+            other.execute("ROLLBACK")
+            store.reclaim(selector)
+            assert store.verify(selector).history == 0
+
+    def test_a_plain_vacuum_leaves_bytes_and_says_so(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            f"INSERT INTO a SELECT g, '{MARKER}' || g % 2 FROM generate_series(1, 50) g",
+        )
+        selector = pick("a", owner=f"{MARKER}1")
+        with closing(opened(url, reclaim="vacuum")) as store:
+            erase(store, selector)
+            store.reclaim(selector)
+            told = store.verify(selector)
+        assert told.history is None
+        assert "leaves bytes" in told.note
+
+    def test_a_partitioned_table_is_reclaimed_whole(self, postgresql_server: PostgreSQL, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer, at date, owner text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)",
+            "CREATE TABLE a1 PARTITION OF a FOR VALUES FROM ('2026-01-01') TO ('2026-07-01')",
+            "CREATE TABLE a2 PARTITION OF a FOR VALUES FROM ('2026-07-01') TO ('2027-01-01')",
+            f"INSERT INTO a SELECT g, '2026-01-01'::date + g, CASE WHEN g % 2 = 0 THEN '{MARKER}' END FROM generate_series(1, 300) g",
+        )
+        selector = pick("a", owner=MARKER)
+        with closing(opened(url)) as store:
+            assert erase(store, selector) == 150
+            assert store.verify(selector).history == 150
+            store.reclaim(selector)
+            assert store.verify(selector).history == 0
+        assert holding(postgresql_server, url) == []
+
+
+class TestTypes:
+    def test_values_of_another_class_than_the_column(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, n smallint, f real, p numeric(9, 2), flag boolean, day date, u uuid, raw bytea,"
+            " z timestamptz, l timestamp, fixed char(5), short varchar(3))",
+            "INSERT INTO a VALUES (1, 7, 0.1, 7.5, true, '2026-03-01', '0d9af9c4-8b0f-4b1a-9f5e-3a1c2d3e4f50', '\\x00ff',"
+            " '2026-03-01 13:00:00+01', '2026-03-01 12:00:00', 'ab', 'abc')",
+            "INSERT INTO a (id, n, f, p, flag) VALUES (2, 0, 7, 7, false)",
+        )
+        cases: list[tuple[str, object, set[str]]] = [
+            ("n", "7", {"[1]"}),
+            ("n", 2**40, set()),
+            ("n", 2**80, set()),
+            ("n", "07", set()),
+            ("f", "0.1", {"[1]"}),
+            ("f", 7, {"[2]"}),
+            ("p", Decimal("7.50"), {"[1]"}),
+            ("p", 7, {"[2]"}),
+            ("flag", "true", {"[1]"}),
+            ("day", "2026-03-01", {"[1]"}),
+            ("u", "0d9af9c4-8b0f-4b1a-9f5e-3a1c2d3e4f50", {"[1]"}),
+            ("raw", b"\x00\xff", {"[1]"}),
+            ("z", NOON, {"[1]"}),
+            ("l", NOON, {"[1]"}),
+            ("fixed", "ab", {"[1]"}),
+            ("short", "abcd", set()),
+            ("short", "a\0b", set()),
+            ("short", "\udc80", set()),
+        ]
+        with closing(opened(url)) as store:
+            for name, value, truth in cases:
+                assert set(locate(store, pick("a", **{name: value}))) == truth, (name, value)
+                assert store.verify(pick("a", **{name: value})).live == len(truth), (name, value)
+
+    def test_a_column_that_folds_case_is_compared_exactly(self, url: str) -> None:
+        try:
+            run(url, "CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this PostgreSQL is built without ICU")
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, owner text COLLATE folding)", "INSERT INTO a VALUES (1, 'Ann'), (2, 'ann')")
+        with closing(opened(url)) as store:
+            assert locate(store, pick("a", owner="ann")) == ("[2]",)
+            assert store.verify(pick("a", owner="ann")).live == 1
+
+    @pytest.mark.parametrize(
+        ("kind", "stored"),
+        [
+            ("timestamptz", "'2026-03-01 13:00:00+01'"),
+            ("timestamp", "'2026-03-01 12:00:00'"),
+            ("bigint", "1772366400"),
+            ("bigint", "1772366400000"),
+            ("bigint", "1772366400000000"),
+            ("double precision", "1772366400.0"),
+            ("numeric", "1772366400000"),
+        ],
+    )
+    def test_every_spelling_is_one_moment(self, url: str, kind: str, stored: str) -> None:
+        run(
+            url,
+            f"CREATE TABLE a (id integer PRIMARY KEY, at {kind})",
+            f"INSERT INTO a VALUES (1, {stored}), (2, NULL)",
+            "CREATE INDEX ON a (at)",
+        )
+        second = timedelta(seconds=1)
+        with closing(opened(url)) as store:
+            for start, end, count in [
+                (NOON, NOON + second, 1),
+                (NOON - second, NOON, 0),
+                (NOON + second, None, 0),
+                (None, NOON + second, 1),
+            ]:
+                selector = Selector("a", within={"at": Span(start, end)})
+                assert len(locate(store, selector)) == store.verify(selector).live == count
+
+    def test_dates_begin_at_midnight(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, day date)", "INSERT INTO a VALUES (1, '2026-03-01'), (2, '2026-03-02')")
+        midnight = datetime(2026, 3, 1, tzinfo=UTC)
+        with closing(opened(url)) as store:
+            for start, end, found in [(midnight, NOON, {"[1]"}), (NOON, NOON + timedelta(days=1), {"[2]"}), (None, midnight, set())]:
+                selector = Selector("a", within={"day": Span(start, end)})
+                assert set(locate(store, selector)) == found
+                assert store.verify(selector).live == len(found)
+
+    def test_a_time_range_of_a_text_is_drift(self, url: str) -> None:
+        run(url, "CREATE TABLE a (id integer PRIMARY KEY, at text)")
+        with closing(opened(url)) as store:
+            for look in (store.verify, lambda one: list(store.locate(one))):
+                with pytest.raises(Drift, match=r"a\.at"):
+                    look(Selector("a", within={"at": Span(NOON)}))
+
+    def test_documents_and_lists_are_read_and_redacted(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TYPE mood AS ENUM ('glad', 'sad')",
+            "CREATE TABLE a (id integer PRIMARY KEY, more jsonb, tags text[], m mood)",
+            "INSERT INTO a VALUES (1, '{\"who\": [1]}', '{a,b}', 'glad')",
+        )
+        with closing(opened(url)) as store:
+            carried = next(store.locate(pick("a", id=1), ("more", "tags", "m"))).carried
+            assert dict(carried) == {"more": ('{"who": [1]}',), "tags": ("{a,b}",), "m": ("glad",)}
+            assert isinstance(store, Reader)
+            assert next(iter(store.read("a", ["[1]"]))).fields == {"id": 1, "more": '{"who": [1]}', "tags": "{a,b}", "m": "glad"}
+            with pytest.raises(Drift):
+                locate(store, pick("a", m="glad"))
+            assert erase(store, pick("a", id=1), Method.DECORRELATE, repoint={"m": "sad", "more": "{}"}) == 1
+            assert erase(store, pick("a", id=1), Method.REDACT, fields=("tags",)) == 1
+        assert ask(url, "SELECT more::text, tags, m::text FROM a") == [("{}", None, "sad")]
+
+
+class TestStatements:
+    def test_statements_grow_by_key_batches_only(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text, other text)",
+            "INSERT INTO a SELECT g, 'u' || g % 1000, 'u' || g % 1000 FROM generate_series(1, 4000) g",
+            "CREATE INDEX ON a (owner)",
+            "ANALYZE a",
+        )
+
+        def sent(field: str, people: int) -> int:
+            with closing(opened(url, batch=100)) as store:
+                assert isinstance(store, Counter)
+                store.describe()
+                before = store.statements
+                assert len(locate(store, pick("a", **{field: {f"u{number}" for number in range(people)}}))) == 4 * people
+                return store.statements - before
+
+        assert sent("owner", 1) == sent("owner", 100) == sent("owner", 1000) - 9
+        assert sent("other", 1) == sent("other", 1000)
+
+    def test_several_conditions_hold_at_once(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text, kind text)",
+            "INSERT INTO a SELECT g, 'u' || g % 10, 'k' || g % 3 FROM generate_series(0, 299) g",
+            "CREATE INDEX ON a (owner)",
+        )
+        selector = pick("a", owner={"u1", "u2"}, kind={"k0", "k9"})
+        with closing(opened(url)) as store:
+            assert len(locate(store, selector)) == store.verify(selector).live == 20
+            assert locate(store, pick("a", owner={"u1"}, kind={MARKER})) == ()
+
+    def test_a_large_table_is_streamed(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            "INSERT INTO a SELECT g, 'u' || g % 2 FROM generate_series(1, 60000) g",
+        )
+        with closing(opened(url)) as store:
+            sizes = [len(batch.addresses) for batch in store.locate(pick("a", owner="u1"))]
+        assert sum(sizes) == 30_000
+        assert max(sizes) <= 10_000
+
+
+def test_repr_and_errors_keep_the_password(url: str) -> None:
+    with closing(opened(sa.make_url(url).set(password=MARKER, port=1))) as store:
+        assert MARKER not in repr(store)
+        with pytest.raises(Unavailable) as caught:
+            store.describe()
+        assert MARKER not in str(caught.value)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from expunge.errors import Drift, MissingExtra, UnknownStore
 from expunge.stores.base import CollectionLayout
-from expunge.stores.sql_address import Key, addresses, content_addresses, key_of
+from expunge.stores.sql_address import Key, addresses, content_addresses, key_of, keys_of
 from expunge.stores.sql_content import by_content, handles_of, physical
 from expunge.stores.sql_dialect import Dialect, Options, options_of
 from expunge.stores.sql_faults import translated
@@ -159,7 +159,7 @@ class SqlStore:
 
         def addressed(batch: Sequence[str]) -> None:
             if batch:
-                apply([self._key(table, one) for one in batch])
+                apply(keys_of(batch, width=len(table.key), where=self._name))
 
         return addressed
 
@@ -188,7 +188,8 @@ class SqlStore:
             _, columns = self._addressing(table)
             scan = self._dialect.count(connection, table, selector, columns if selector.minus else ())
             held = sum(one in selector.minus for one in self._addresses(table, scan.rows, {}))
-            history, told = (self._left[table.name], "") if table.name in self._left else self._dialect.history(connection, table)
+            left = self._left.get(table.name)
+            history, told = (left, "") if left is not None else self._dialect.history(connection, table)
             return Residue(scan.scanned, scan.live - held, history, note="; ".join(filter(None, (scan.note, told, self._dialect.remark))))
 
     def read(self, collection: str, addresses: Iterable[str]) -> Iterator[Record]:

@@ -36,6 +36,12 @@ POSTGRESQL: tuple[tuple[str, type[StoreError], str], ...] = (
     ("P0", Refused, "a trigger refused the change"),
 )
 
+SIGN_IN: tuple[tuple[str, type[StoreError], str], ...] = (
+    (r'FATAL:  database "[^"]*" does not exist', Drift, "there is no such database"),
+    (r'FATAL:  (password authentication|role "|no pg_hba.conf|permission denied)', Refused, "the server refuses our sign-in"),
+    (r"fe_sendauth: no password", Refused, "the server asks for a password, and the url has none"),
+)
+
 CONSTRAINTS = {"23502": "NOT NULL", "23503": "a foreign key", "23505": "a UNIQUE constraint", "23514": "a CHECK constraint"}
 
 SQLITE: tuple[tuple[str, type[StoreError], str], ...] = (
@@ -79,11 +85,8 @@ def _fault(error: BaseException | None, where: str) -> StoreError:
     if isinstance(error, sqlite3.Error):
         return _sqlite(error, where)
     state = getattr(error, "sqlstate", None)
-    if state is None:  # psycopg gives none when the connection itself failed
-        kind = type(error).__name__
-        return (
-            Unavailable(UNREACHABLE, where=where) if kind == "OperationalError" else Drift(f"a value can't be read ({kind})", where=where)
-        )
+    if state is None:
+        return _not_connected(error, where)
     diag = error.diag  # type: ignore[union-attr]  # what has a sqlstate is a psycopg error
     named = ", ".join(
         f"{word} {name}"
@@ -96,11 +99,20 @@ def _fault(error: BaseException | None, where: str) -> StoreError:
     return fault(f"{said} (SQLSTATE {state}{f'; {named}' if named else ''})", where=where)
 
 
+def _not_connected(error: BaseException | None, where: str) -> StoreError:
+    """There is no code when the sign-in itself failed; what remains are the server's (English) words."""
+    if type(error).__name__ != "OperationalError":
+        return Drift(f"a value can't be read ({type(error).__name__})", where=where)
+    said = str(error)
+    found = next(((fault, word) for pattern, fault, word in SIGN_IN if re.search(pattern, said)), (Unavailable, UNREACHABLE))
+    return found[0](found[1], where=where)
+
+
 def _sqlite(error: sqlite3.Error, where: str) -> StoreError:
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith("SQLITE_CONSTRAINT"):
         # "NOT NULL constraint failed: table.column": names from the schema, never values
-        found = re.fullmatch(r"([A-Z ]+) constraint failed(?:: ([^\n]*))?", str(error))
+        found = None if code.endswith("_TRIGGER") else re.fullmatch(r"([A-Z ]+) constraint failed(?:: ([^\n]*))?", str(error))
         kind, name = (found[1], found[2]) if found else (code, None)
         return Refused(f"{kind} forbids it{f' ({name})' if name else ''}", where=where)
     for start, fault, said in SQLITE:

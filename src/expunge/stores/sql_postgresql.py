@@ -20,7 +20,7 @@ from expunge.stores.sql_address import Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_postgresql_schema import tables
 from expunge.stores.sql_postgresql_space import REMARK, history, rewrite
-from expunge.stores.sql_postgresql_values import Named, array, holdable, one_of, within
+from expunge.stores.sql_postgresql_values import Named, array, holdable, one_of, require_moments, within
 from expunge.stores.sql_postgresql_verify import count
 from expunge.stores.sql_table import SELECTABLE, Table
 from expunge.terms import FieldType, Reclaimed, Selector, Step, Value, text_of
@@ -109,12 +109,13 @@ class Postgresql:
         self, connection: sa.Connection, table: Table, selector: Selector, columns: Sequence[sa.ColumnElement[object]]
     ) -> Iterator[Rows]:
         """By key batches through an index, or in one pass where there is none: a batch would read the whole table again."""
+        require_moments(table, selector.within, self.name)
         wanted = {name: holdable(coerce_all(values, table.columns[name].type)) for name, values in selector.any_of.items()}
         if not all(wanted.values()):
             return
         driver = self._driver(table, wanted)
         conditions = [one_of(table, name, values) for name, values in wanted.items() if name != driver]
-        conditions += [within(table, name, span, self.name) for name, span in selector.within.items()]
+        conditions += [within(table, name, span) for name, span in selector.within.items()]
         if selector.present:
             conditions.append(sa.or_(*(table.sql(name).is_not(None) for name in sorted(selector.present))))
         order = [table.sql(name) for name in table.key] or self.content(table)
@@ -139,18 +140,25 @@ class Postgresql:
 
     def _keyed(self, table: Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
         """The records with these keys: ``= ANY`` for one column, a join with ``unnest`` for several."""
-        columns = zip(*keys, strict=True)
-        arrays = [self._array(table, name, column) for name, column in zip(table.key, columns, strict=True)]
+        arrays = [self._array(table, name, values) for name, values in zip(table.key, zip(*keys, strict=True), strict=True)]
+        known = [self._compared(table, name) for name in table.key]
         if len(arrays) == 1:
-            return table.sql(table.key[0]) == sa.any_(arrays[0])
-        names = [sa.column(name, Named(table.columns[name].cast)) for name in table.key]
-        wanted = sa.func.unnest(*arrays).table_valued(*names, name="wanted").render_derived()
-        return sa.tuple_(*(table.sql(name) for name in table.key)).in_(sa.select(*(wanted.c[name] for name in table.key)))
+            return known[0] == sa.any_(arrays[0])
+        wanted = sa.func.unnest(*arrays).table_valued(*table.key, name="wanted").render_derived()
+        return sa.tuple_(*known).in_(sa.select(*(wanted.c[name] for name in table.key)))
+
+    def _compared(self, table: Table, name: str) -> sa.ColumnElement[Any]:
+        """The column; an array as text, since there are no arrays of arrays."""
+        return sa.cast(table.sql(name), sa.Text) if self._is_array(table, name) else table.sql(name)
+
+    def _is_array(self, table: Table, name: str) -> bool:
+        return table.columns[name].cast.endswith("[]")
 
     def _array(self, table: Table, name: str, values: Sequence[str | int | float | bytes]) -> sa.ColumnElement[Any]:
         if self._integer(table, name):
             return sa.bindparam(None, values, type_=ARRAY(sa.BigInteger))
-        return array([value if isinstance(value, str) else text_of(value) for value in values], table.columns[name].cast)
+        texts = [value if isinstance(value, str) else text_of(value) for value in values]
+        return array(texts, "text" if self._is_array(table, name) else table.columns[name].cast)
 
     def like(self, connection: sa.Connection, table: Table, digests: Sequence[str]) -> Iterator[tuple[Key, str]]:
         """By a pass over the table; the found records are locked, so that they keep their place."""
@@ -201,6 +209,7 @@ class Postgresql:
 
     def count(self, connection: sa.Connection, table: Table, selector: Selector, columns: Sequence[sa.ColumnElement[object]]) -> Scan:
         """A sequential scan, compared as text."""
+        require_moments(table, selector.within, self.name)
         return count(connection, table, selector, columns)
 
     def history(self, connection: sa.Connection, table: Table) -> tuple[int | None, str]:

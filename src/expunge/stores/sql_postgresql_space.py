@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,9 +38,26 @@ EMPTY = "DELETE FROM pg_catalog.pg_statistic WHERE starelid = CAST(%s AS regclas
 SAMPLES = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
 
 
-def quoted(connection: sa.Connection, table: Table) -> str:
-    """The table's name as SQL writes it."""
-    return connection.dialect.identifier_preparer.format_table(table.clause)
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    severity: str
+    said: str
+    detail: str
+
+
+def spelled(table: Table) -> str:
+    """The table's name as ``regclass`` reads it."""
+    parts = [table.schema, table.name] if table.schema else [table.name]
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def quoted(table: Table) -> str:
+    """The table's name in a statement, in which psycopg reads a per cent sign as the beginning of a parameter."""
+    return _escaped(spelled(table))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%%")
 
 
 def history(connection: sa.Connection, table: Table, *, rewrites: bool) -> tuple[int | None, str]:
@@ -48,7 +66,7 @@ def history(connection: sa.Connection, table: Table, *, rewrites: bool) -> tuple
     ``rewrite`` ends with ANALYZE. A vacuum after that took dead rows away and left their bytes, which nobody can count.
     """
     connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
-    dead, vacuumed = connection.execute(DEAD, {"table": quoted(connection, table)}).one()
+    dead, vacuumed = connection.execute(DEAD, {"table": spelled(table)}).one()
     views = _views(connection, table)
     told = [f"{dead} dead rows may hold copies until reclaimed"] if dead else []
     told += [f"materialised views made from it may until they are refreshed: {', '.join(views)}"] if views else []
@@ -65,32 +83,32 @@ def rewrite(connection: sa.Connection, table: Table, where: str, *, full: bool) 
     """
     # A limit of a statement's time is for queries; rewriting a large table takes what it takes.
     connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("SET statement_timeout = 0")
-    name = quoted(connection, table)
+    name = quoted(table)
     # VACUUM (FULL) writes no visibility map and resets no counters; the plain one after it does, on pages that are clean by now.
     commands = ["VACUUM (FULL, VERBOSE)", "VACUUM (ANALYZE)"] if full else ["VACUUM (ANALYZE, VERBOSE)"]
     with _notices(connection) as said:
         for command in commands:
             connection.exec_driver_sql(f"{command} {name}")
-    if any(one.severity_nonlocalized == "WARNING" for one in said):
+    if any(one.severity == "WARNING" for one in said):
         msg = f"the role may not vacuum {table.name}; make it the owner, or grant MAINTAIN (PostgreSQL 17)"
         raise Refused(msg, where=where)
     kept = sum(_unremovable(one) for one in said) if full else None
     done, notes = commands, [f"{kept} dead rows are kept for an older snapshot; end it and reclaim again"] if kept else []
     for view in _views(connection, table):
-        connection.exec_driver_sql(f"REFRESH MATERIALIZED VIEW {view}")
+        connection.exec_driver_sql(f"REFRESH MATERIALIZED VIEW {_escaped(view)}")
         done.append(f"REFRESH {view}")
-    notes += _clear_samples(connection, table, name) if full else []
+    notes += _clear_samples(connection, table) if full else []
     return Reclaimed(how=", ".join(done), note="; ".join(notes)), kept
 
 
-def _clear_samples(connection: sa.Connection, table: Table, name: str) -> list[str]:
+def _clear_samples(connection: sa.Connection, table: Table) -> list[str]:
     """Take the erased values out of the planner's statistics; what the role may not do."""
     notes = []
     empty = connection.execute(
         sa.select(sa.func.count()).select_from(sa.select(sa.literal(1)).select_from(table.clause).limit(1).subquery())
     )
     if not empty.scalar_one():  # ANALYZE leaves an empty table's old samples as they are
-        notes += _attempt(connection, EMPTY, (name,))
+        notes += _attempt(connection, EMPTY, (spelled(table),))
     for samples in SAMPLES:
         notes += _attempt(connection, f"VACUUM (FULL) {samples}")
     notes += _attempt(connection, "CHECKPOINT")
@@ -106,28 +124,30 @@ def _attempt(connection: sa.Connection, statement: str, parameters: tuple[str, .
         if getattr(error.orig, "sqlstate", None) != PERMISSION:
             raise
         return [f"not permitted: {statement.split(' WHERE', maxsplit=1)[0]}"]
-    return [f"not permitted: {statement}"] if any(one.severity_nonlocalized == "WARNING" for one in said) else []
+    return [f"not permitted: {statement}"] if any(one.severity == "WARNING" for one in said) else []
 
 
 def _views(connection: sa.Connection, table: Table) -> list[str]:
-    return list(connection.execute(VIEWS, {"table": quoted(connection, table)}).scalars())
+    return list(connection.execute(VIEWS, {"table": spelled(table)}).scalars())
 
 
 @contextmanager
-def _notices(connection: sa.Connection) -> Iterator[list[Any]]:
-    """What the server says beside its answers, as psycopg's diagnostics."""
+def _notices(connection: sa.Connection) -> Iterator[list[_Notice]]:
+    """What the server says beside its answers; a diagnostic can be read only while it is being said."""
     driver: Any = connection.connection.driver_connection
-    said: list[Any] = []
-    driver.add_notice_handler(said.append)
+    said: list[_Notice] = []
+
+    def hear(one: Any) -> None:
+        said.append(_Notice(one.severity_nonlocalized or "", one.message_primary or "", one.message_detail or ""))
+
+    driver.add_notice_handler(hear)
     try:
         yield said
     finally:
-        driver.remove_notice_handler(said.append)
+        driver.remove_notice_handler(hear)
 
 
-def _unremovable(diagnostic: Any) -> int:
+def _unremovable(notice: _Notice) -> int:
     """From VERBOSE's detail, whose first number is of the dead row versions that can't be removed yet, in whatever language."""
-    if '"' not in (diagnostic.message_primary or "") or diagnostic.severity_nonlocalized != "INFO":
-        return 0
-    found = re.match(r"\D*(\d+)", diagnostic.message_detail or "")
+    found = re.match(r"\D*(\d+)", notice.detail) if notice.severity == "INFO" and '"' in notice.said else None
     return int(found[1]) if found else 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import ceil
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -62,22 +65,35 @@ def _zoned(value: Value, *, aware: bool) -> Value:
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and not aware else value
 
 
-def within(table: Table, name: str, span: Span, where: str) -> sa.ColumnElement[bool]:
-    """The column's moment lies in the span.
+def require_moments(table: Table, names: Iterable[str], where: str) -> None:
+    """These columns hold moments.
 
     Raises:
-        Drift: the column's type is no moment.
+        Drift: one doesn't.
     """
+    odd = [name for name in names if table.columns[name].type not in (*NUMBERS, FieldType.TIME, FieldType.DATE)]
+    if odd:
+        msg = f"{table.name}.{odd[0]} is neither a time, a date nor a number: no time range can be asked of it"
+        raise Drift(msg, where=where)
+
+
+def within(table: Table, name: str, span: Span) -> sa.ColumnElement[bool]:
+    """The column's moment lies in the span."""
     column, fact = table.sql(name), table.columns[name]
     if fact.type in NUMBERS:
-        return sa.or_(*(_between(column, low, high) for low, high in number_ranges(span)))
+        return sa.or_(*(_between(column, _number(low, fact.type), _number(high, fact.type)) for low, high in number_ranges(span)))
     if fact.type is FieldType.DATE:
         return _between(column, span.start and date_edge(span.start), span.end and date_edge(span.end))
-    if fact.type is FieldType.TIME:
-        ends = [None if edge is None else _zoned(edge, aware=fact.aware) for edge in (span.start, span.end)]
-        return _between(column, *ends)
-    msg = f"{table.name}.{name} is neither a time, a date nor a number: no time range can be asked of it"
-    raise Drift(msg, where=where)
+    return _between(column, *(None if edge is None else _zoned(edge, aware=fact.aware) for edge in (span.start, span.end)))
+
+
+def _number(edge: Decimal | None, kind: FieldType) -> sa.ColumnElement[Any] | None:
+    """An edge in the column's own class, so that its index answers; for integers the next one is as good."""
+    if edge is None:
+        return None
+    if kind is FieldType.INTEGER:
+        return sa.bindparam(None, min(ceil(edge), INT8 - 1), type_=sa.BigInteger)
+    return sa.bindparam(None, float(edge), type_=sa.Double) if kind is FieldType.REAL else sa.bindparam(None, edge, type_=sa.Numeric)
 
 
 def _between(column: sa.ColumnElement[object], low: object, high: object) -> sa.ColumnElement[bool]:

@@ -83,7 +83,7 @@ def _epoch(table: Table, name: str) -> sa.ColumnElement[Decimal]:
     if kind not in NUMBERS:
         return sa.extract("epoch", column)  # type: ignore[return-value]  # PostgreSQL gives a numeric
     number = sa.cast(column, sa.Numeric)
-    return sa.case(*((number < end, number / parts) for end, parts in SCALES))
+    return sa.case(*((number < Decimal(end), number / Decimal(parts)) for end, parts in SCALES))
 
 
 def _in_span(moment: sa.ColumnElement[Decimal], span: Span) -> sa.ColumnElement[bool]:
