@@ -15,6 +15,9 @@ import rfc8785
 from expunge.errors import BadProof
 from expunge.terms import Json
 
+_SAFE = 2**53
+"""Integers from here on have no exact double (RFC 8785, 3.2.2.3 by way of I-JSON)."""
+
 
 def canonical(value: Json) -> bytes:
     """The one text of a JSON value (RFC 8785), UTF-8.
@@ -23,9 +26,26 @@ def canonical(value: Json) -> bytes:
         BadProof: no such text: a number beyond 2**53 or not finite, a lone surrogate, a key that is not text, or nested too deeply.
     """
     try:
+        if _plain(value):
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
         raise BadProof("a statement has no canonical form: use text for numbers beyond 2**53, and valid Unicode") from None
+
+
+def _plain(value: Json) -> bool:
+    """Whether ``json`` writes this value as RFC 8785 does, four times as fast: no float, no large number, only ASCII names.
+
+    Both escape quotes, backslashes and control characters alike (RFC 8785, 3.2.2.2); ASCII names sort alike in UTF-16 and in code points.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_SAFE < value < _SAFE  # type: ignore[operator]  # an int
+    if kind is dict:
+        return all(type(name) is str and name.isascii() and _plain(one) for name, one in value.items())  # type: ignore[union-attr]  # a dict
+    return kind is list and all(map(_plain, value))  # type: ignore[arg-type]  # a list
 
 
 def parse_exact(raw: bytes) -> Json:
