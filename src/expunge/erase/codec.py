@@ -31,12 +31,24 @@ _TAGS: Mapping[str, Callable[[str], Value]] = {
 }
 
 
+_KINDS: tuple[tuple[type, str], ...] = (
+    # a bool is an int and a datetime a date: the first that fits
+    (bool, "b"),
+    (str, "s"),
+    (int, "i"),
+    (float, "f"),
+    (bytes, "x"),
+    (datetime, "t"),
+    (date, "d"),
+    (UUID, "u"),
+    (Decimal, "n"),
+)
+_TAG_OF = dict(_KINDS)
+
+
 def pack_value(value: Value) -> list[str]:
     """A value as ``[tag, text]``."""
-    kinds: tuple[tuple[type, str], ...] = (
-        (bool, "b"), (str, "s"), (int, "i"), (float, "f"), (bytes, "x"), (datetime, "t"), (date, "d"), (UUID, "u"), (Decimal, "n"),
-    )  # fmt: skip
-    tag = next(tag for kind, tag in kinds if isinstance(value, kind))
+    tag = _TAG_OF.get(type(value)) or next(tag for kind, tag in _KINDS if isinstance(value, kind))
     return [tag, text_of(value)]
 
 

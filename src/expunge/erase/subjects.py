@@ -81,6 +81,8 @@ def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
 
 def key_text(value: Value) -> str:
     """The text by which values of owner fields are matched in memory; a UUID's upper-case form equals its lower-case one."""
+    if type(value) is int:  # nine of ten keys, and every value of every edge comes through here
+        return str(value)
     text = text_of(value)
     return text.lower() if len(text) == UUID_LENGTH and text.count("-") == UUID_DASHES else text
 
