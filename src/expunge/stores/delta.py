@@ -178,12 +178,14 @@ class DeltaStore:
                 sums.add(_tally(part, selector, where))
             left = _left(at, told, selector, where)
         history = sums.dead + left + len(told.stale) + len(empty_folders(at))
+        unknown = at.root is None and not history
         clears_at = None if self._full or not told.stale else max(one.modified for one in told.stale) + _retention(told)
         note = (
             f"{len(told.live)} files of version {told.version} read whole; history: {sums.dead} rows marked as deleted, "
             f"{left} in files of older versions, {len(told.stale)} files of the log about such files"
         )
-        return Residue(sums.scanned, sums.live, history=history, clears_at=clears_at, note=note)
+        note += "" if at.root is not None else "; old versions that the bucket itself may keep are not looked at"
+        return Residue(sums.scanned, sums.live, history=None if unknown else history, clears_at=clears_at, note=note)
 
     def read(self, collection: str, addresses: Iterable[str]) -> Iterator[Record]:
         """The rows' fields, partition values among them; the table is read until all are found.

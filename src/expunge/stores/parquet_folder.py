@@ -141,7 +141,7 @@ def swap(root: Path, name: str, where: str, write: Callable[[BinaryIO], bool | N
         before = os.fstat(original.fileno())
         try:
             with fresh.open("xb") as sink, _whole(path, before, where):
-                os.fchmod(sink.fileno(), before.st_mode & 0o7777)
+                _own(sink.fileno(), before)
                 verdict = write(sink)
                 sink.flush()
                 os.fsync(sink.fileno())
@@ -163,6 +163,14 @@ def _lock(original: BinaryIO, where: str) -> None:
     except OSError as fault:
         if fault.errno not in _LOCKLESS:
             raise
+
+
+def _own(handle: int, before: os.stat_result) -> None:
+    """Give the new file the old one's owner and mode, or its readers may no longer read it."""
+    now = os.fstat(handle)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, before.st_mode & 0o7777)
 
 
 @contextmanager
