@@ -199,12 +199,41 @@ def test_giving_up_leaves_the_run_incomplete_until_reopened(journal: Journal, ru
     assert journal.reopen(run.id, ["a"]) == 1
     assert journal.run(run.id).status is RunStatus.RUNNING
     lease = taken(journal)
-    assert (lease.name, lease.attempt) == ("a", 1)
+    assert (lease.name, lease.attempt, lease.failed_with) == ("a", 1, "store-refused")
     journal.finish(lease)
     journal.finish(taken(journal))
     journal.close_run(run.id)
     with pytest.raises(InvalidRequest, match="the run is closed"):
         journal.reopen(run.id, ["a"])
+
+
+def test_a_run_stays_incomplete_while_another_step_is_given_up(journal: Journal, run: Run) -> None:
+    for _ in "ab":
+        journal.give_up(taken(journal), "x")
+    assert journal.reopen(run.id, ["a"]) == 1
+    assert journal.run(run.id).status is RunStatus.INCOMPLETE
+    journal.finish(taken(journal))
+    assert journal.run(run.id).status is RunStatus.INCOMPLETE
+    journal.reopen(run.id, ["b"])
+    assert journal.run(run.id).status is RunStatus.RUNNING
+
+
+def test_a_run_that_fails_again_and_again_keeps_no_other_waiting(journal: Journal, clock: FakeClock) -> None:
+    first = begin(journal, "0", [NewStep(1, "a", "x"), NewStep(1, "b", "x"), NewStep(2, "c", "x")])
+    (filed,) = journal.file([Filing("erase", 1, "child", {"categories": ["user.name"]}, "parent", "")])
+    second = journal.start_run([filed.id], None, plan_digest="d", policy_digest="p", needs_approval=False, started_by="ann")
+    journal.add_steps(second.id, [NewStep(1, "a", "x")])
+    for failures in range(3):
+        assert journal.run(second.id).waits_for == (first.id,), failures
+        journal.retry(taken(journal, run_id=first.id), "store-unavailable", SECOND)
+        journal.finish(taken(journal, run_id=first.id)) if failures == 0 else None
+        clock.tick(SECOND)
+    assert journal.run(first.id).status is RunStatus.INCOMPLETE
+    assert journal.run(second.id).waits_for == ()
+    assert taken(journal, run_id=second.id).name == "a"
+    journal.finish(taken(journal, run_id=first.id))
+    assert journal.run(first.id).status is RunStatus.RUNNING
+    assert journal.run(second.id).waits_for == (first.id,)
 
 
 def test_a_reopened_run_goes_behind_those_that_are_running(journal: Journal) -> None:

@@ -168,6 +168,8 @@ class NewStep:
 class Lease:
     """A step in one worker's hands until ``until``. ``attempt`` counts from 1; ``done`` and ``note`` are what was last journalled.
 
+    ``failed_with`` is the code of the fault that an earlier attempt ended with, also after a reopening: what it broke has yet to pass.
+
     Every write of a worker names ``fence`` and ``owner``: once another has taken the step over, ``LeaseLost`` is raised. That guards the
     journal, not the outside world: what a step does must be idempotent.
     """
@@ -188,6 +190,7 @@ class Lease:
     owner: str
     length: timedelta
     until: datetime
+    failed_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

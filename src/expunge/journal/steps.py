@@ -33,6 +33,9 @@ SKEW = timedelta(minutes=1)
 LEASE = timedelta(seconds=30)
 """A dead worker's step is taken over after at most this long; a live one renews it at every progress or heartbeat."""
 
+STANDS_STILL = 3
+"""Failures of one step in a row after which its run keeps no other waiting: once is a conflict, three times an outage."""
+
 _free = {"owner": None, "since": None, "until": None, "timer": False}
 
 
@@ -97,17 +100,25 @@ class Steps(Desk):
             LeaseLost: another worker has the step now; nothing was written.
         """
         done = {"status": StepStatus.DONE, "result": result, "finished_at": self._clock.now(), "error_code": None, "error_message": None}
-        self._write(lease, **_free, **done)
+        with self._database.writing() as connection:
+            _fenced(connection, lease, {**_free, **done})
+            if lease.failed_with is not None:
+                _recovered(connection, lease.run_id)
 
     def retry(self, lease: Lease, error_code: str, wait: timedelta, message: str = "") -> None:
         """Put the step back for ``wait``; ``message`` says what happened, without identifiers.
+
+        A run of which a step fails again and again becomes incomplete, until that step is finished or reopened.
 
         Raises:
             LeaseLost: another worker has the step now; nothing was written.
         """
         now = self._clock.now()
         waiting = {"status": StepStatus.WAITING, "owner": None, "since": now, "until": now + wait, "timer": False}
-        self._write(lease, **waiting, error_code=error_code, error_message=message)
+        with self._database.writing() as connection:
+            _fenced(connection, lease, {**waiting, "error_code": error_code, "error_message": message})
+            if lease.attempt >= STANDS_STILL:
+                _move(connection, lease.run_id, RunStatus.RUNNING, RunStatus.INCOMPLETE)
 
     def wait_until(self, lease: Lease, when: datetime, note: Json = None) -> None:
         """Put the step back until ``when`` (aware): a durable timer. Its attempts are counted anew.
@@ -127,11 +138,12 @@ class Steps(Desk):
         with self._database.writing() as connection:
             given = {**_free, "status": StepStatus.GIVEN_UP, "error_code": error_code, "error_message": message}
             _fenced(connection, lease, given)
-            where = (runs.c.id == lease.run_id) & (runs.c.status == RunStatus.RUNNING)
-            connection.execute(update(runs).where(where).values(status=RunStatus.INCOMPLETE))
+            _move(connection, lease.run_id, RunStatus.RUNNING, RunStatus.INCOMPLETE)
 
     def reopen(self, run_id: str, step_names: Collection[str]) -> int:
         """Put given-up steps back, their attempts forgotten, and the run behind those that are running; how many were put back.
+
+        The run is running again unless another of its steps is still given up.
 
         Raises:
             InvalidRequest: the run has ended.
@@ -145,8 +157,10 @@ class Steps(Desk):
             where = (steps.c.run_id == run_id) & steps.c.name.in_(step_names) & (steps.c.status == StepStatus.GIVEN_UP)
             count = connection.execute(update(steps).where(where).values(**_free, status=StepStatus.WAITING, attempts=0)).rowcount
             if count and row.status in WORKABLE_RUNS:
+                left = select(steps.c.id).where(steps.c.run_id == run_id, steps.c.status == StepStatus.GIVEN_UP).limit(1)
+                status = RunStatus.RUNNING if connection.execute(left).first() is None else row.status
                 turn = self._database.allocate(connection, TURN, 1)[0]
-                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING, turn=turn))
+                connection.execute(update(runs).where(runs.c.id == run_id).values(status=status, turn=turn))
         return count
 
     def steps(self, run_id: str) -> list[StepRow]:
@@ -187,6 +201,17 @@ def _fenced(connection: Connection, lease: Lease, values: dict[str, Any]) -> Non
     if connection.execute(update(steps).where(mine, steps.c.status == StepStatus.LEASED).values(**values)).rowcount != 1:
         msg = f"step {lease.name} is no longer in this worker's hands"
         raise LeaseLost(msg, where=lease.run_id)
+
+
+def _move(connection: Connection, run_id: str, old: RunStatus, new: RunStatus) -> None:
+    connection.execute(update(runs).where(runs.c.id == run_id, runs.c.status == old).values(status=new))
+
+
+def _recovered(connection: Connection, run_id: str) -> None:
+    """An incomplete run is running again when none of its unfinished steps has a fault on record."""
+    troubled = select(steps.c.id).where(steps.c.run_id == run_id, steps.c.status != StepStatus.DONE, steps.c.error_code.is_not(None))
+    if connection.execute(troubled.limit(1)).first() is None:
+        _move(connection, run_id, RunStatus.INCOMPLETE, RunStatus.RUNNING)
 
 
 def _claimable(run_id: str | None) -> Select[Any]:
@@ -233,6 +258,7 @@ def _lease(row: Row[Any], run_number: int, length: timedelta) -> Lease:
         owner=row.owner,
         length=length,
         until=row.until,
+        failed_with=row.error_code,
     )
 
 
