@@ -6,6 +6,7 @@ verification uses), and how many fall to each request. Targets hold identifiers:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -126,7 +127,8 @@ class _Maker:
         via_to = edge.via is Via.TO
         goal, goal_field = (edge.owned, edge.owned_field) if via_to else (edge.owner, edge.owner_field)
         name = edge.owner_field if via_to else edge.owned_field
-        gone = self._values(goal, goal_field, self.extent.records.get(goal, frozenset()))
+        going = self.extent.records.get(goal, frozenset())
+        gone = self._values(goal, goal_field, going)
         if not gone:
             return
         own = self.walked.rows.get(act.collection)
@@ -135,9 +137,13 @@ class _Maker:
         minus = frozenset(own.addresses[place] for place in places) if own is not None else frozenset()
         selector = Selector(self._inside(act.collection), {name: gone}, minus=minus)
         store = self.stores[act.collection.split(".", 1)[0]]
-        addresses = tuple(address for batch in store.locate(selector) for address in batch.addresses)
+        found = list(store.locate(selector, (name,)))
+        addresses = tuple(address for batch in found for address in batch.addresses)
+        held = self.walked.rows[goal]
+        whose = {key_text(value): held.ordinals[place] for place in going if (value := held.column(goal_field)[place]) is not None}
+        counts = Counter(whose[key_text(value)] for batch in found for value in batch.carried[name] if value is not None)
         assert act.method is not None
-        bare = Target(act.name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, rank=act.rank)
+        bare = Target(act.name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, rank=act.rank)
         yield replace(bare, matches=len(addresses), free=True)
 
     def _target(self, act: Act, name: str, selector: Selector, rows: Rows, places: Sequence[int]) -> Target:
