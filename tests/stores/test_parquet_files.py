@@ -340,6 +340,38 @@ def test_five_kinds_of_nothing(tmp_path: Path) -> None:
         opened(tmp_path, "../elsewhere/*.parquet")
 
 
+@pytest.mark.parametrize("log", ["_delta_log/00000000000000000000.json", "metadata/v1.metadata.json", ".hoodie/hoodie.properties"])
+def test_a_table_s_files_are_left_to_its_own_store(tmp_path: Path, log: str) -> None:
+    path = put(tmp_path, "table/day=1/a.parquet", {"id": ["a"]})
+    put(tmp_path, "tables/a.parquet", {"id": ["a"]})
+    (tmp_path / "table" / log).parent.mkdir()
+    (tmp_path / "table" / log).write_text("{}")
+    for pattern in ("**/*.parquet", "table"):
+        with pytest.raises(Drift, match="table's"):
+            erase(opened(tmp_path, pattern), whose("a"))
+    assert rows(path) == [{"id": "a"}]
+    assert erase(opened(tmp_path, "tables/*.parquet"), whose("a")) == [1]
+    assert [shape.name for shape in opened(tmp_path, "tables/*.parquet").describe()] == ["notes"]
+
+
+def test_two_columns_of_one_name_are_drift(tmp_path: Path) -> None:
+    put(tmp_path, "a.parquet", pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["id", "id"]))
+    with pytest.raises(Drift):
+        addresses(opened(tmp_path), whose("a"))
+
+
+def test_rare_types_beside_are_kept_or_refused(tmp_path: Path) -> None:
+    half = pa.array([0.5, 1.5], pa.float16())
+    path = put(tmp_path, "half.parquet", {"id": ["a", "b"], "h": half, "m": pa.array([Decimal("1.5"), None], pa.decimal256(50, 1))})
+    assert erase(opened(tmp_path), whose("a")) == [1]
+    assert rows(path) == [{"id": "b", "h": 1.5, "m": None}]
+    nested = pa.array([{"v": "x"}, {"v": "y"}], pa.struct([("v", pa.string_view())]))
+    path = put(tmp_path, "nested.parquet", {"id": ["a", "b"], "s": nested})
+    with pytest.raises(Refused):
+        erase(opened(tmp_path), whose("a"))
+    assert len(rows(path)) == 2
+
+
 def test_links(tmp_path: Path) -> None:
     """A link to a file stays one, and what it leads to is rewritten; a folder elsewhere is not silently left out."""
     lake, outside = tmp_path / "lake", tmp_path / "outside"

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expunge.stores.arrow import nodes, plain_type, with_partition, workable
+from expunge.errors import Drift
+from expunge.stores.arrow import column, field_type, nodes, plain_type, values, with_partition, workable
 from expunge.stores.arrow_match import could_match, mask, prunable
 from expunge.stores.arrow_rows import addressed, changed, digests, readable
-from expunge.terms import Json, Selector, Step, Value
+from expunge.terms import FieldType, Json, Selector, Step, Value
 
 ROWS = 65_536  # rows of one batch: a few MB of wide rows, and the kernels' cost per call is lost in it
 _OWN_ENCODINGS = ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT")
@@ -57,7 +58,7 @@ def hits(file: pq.ParquetFile, part: Part, selector: Selector, where: str) -> It
     """The living rows that match, whole; row groups are passed over by statistics, then by the selector's columns alone."""
     columns = sorted({*selector.any_of, *selector.within, *selector.present})
     known = nodes(file.schema_arrow)
-    if any(not held for held in selector.any_of.values()) or _elsewhere(part, selector, where, known):
+    if selector.nothing() or _elsewhere(part, selector, where, known):
         return
     wanted, places = prunable(selector, known), _places(file.metadata)
     wanted = {name: held for name, held in wanted.items() if name in places}
@@ -74,12 +75,36 @@ def hits(file: pq.ParquetFile, part: Part, selector: Selector, where: str) -> It
 
 
 def _elsewhere(part: Part, selector: Selector, where: str, known: Mapping[str, Any]) -> bool:
-    """Whether the partition's own values already exclude the file."""
+    """Whether the file lacks a column that is asked for, or its partition's values already exclude it."""
+    if not {*selector.any_of, *selector.within} <= known.keys() | part.partition.keys():
+        return True
     chosen = {name: held for name, held in selector.any_of.items() if name in part.partition and name not in known}
     if not chosen:
         return False
     row = pa.record_batch({name: pa.repeat(pa.scalar(part.partition[name]), 1) for name in chosen})
     return not mask(row, Selector(selector.collection, chosen), where)[0].as_py()
+
+
+def distinct(file: pq.ParquetFile, part: Part, name: str, where: str) -> Iterator[tuple[Value, ...]]:
+    """A field's values in the living rows, a batch of rows at a time, each once in its batch; only its column is read.
+
+    Raises:
+        Drift: the field can't be compared.
+    """
+    node = nodes(file.schema_arrow).get(name)
+    if node is None:
+        value = part.partition.get(name)
+        dead = 0 if part.alive is None else len(part.alive) - (pc.sum(part.alive).as_py() or 0)
+        if value is not None and file.metadata.num_rows > dead:
+            yield (value,)
+        return
+    if field_type(node.type) in (FieldType.JSON, FieldType.OTHER) and not pa.types.is_null(node.type):
+        raise Drift("a field of this type can't be selected by", where=f"{where}.{name}")
+    for group in range(file.num_row_groups):
+        for at, batch in part.batches(file, group, [".".join(node.path)]):
+            held = pc.unique(column(batch, node).filter(part.living(at, batch))).drop_null()
+            if len(held):
+                yield tuple(one for one in values(held) if one is not None)
 
 
 def every(file: pq.ParquetFile, part: Part) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Opening Parquet files, with care for INT96 times.
+"""Opening Parquet files, with care for two columns of one name, which can't be told apart, and for INT96 times.
 
 The old INT96 type spans more than 64-bit nanoseconds do, in which Arrow reads it: a year 9999 that marks "no end" would come back as 1816,
 and be written back so. Where that happens the file is read in microseconds.
@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 
 def opened(source: Callable[[], object]) -> pq.ParquetFile:
-    """The file of that source (called again to open it a second time), its times whole."""
+    """The file of that source (called again to open it a second time), its times whole.
+
+    Raises:
+        pyarrow.ArrowInvalid: two columns have one name.
+    """
     file = pq.ParquetFile(source())
+    if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
+        file.close()
+        raise pa.ArrowInvalid
     columns = [file.metadata.schema.column(place) for place in range(file.metadata.num_columns)]
     names = [one.path for one in columns if one.physical_type == "INT96"]
     if not names:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from expunge.errors import Drift
-from expunge.stores.arrow import Node, column, field_type, nodes, plain
+from expunge.stores.arrow import Node, column, field_type, nodes
 from expunge.stores.base import coerce_all
 from expunge.terms import FieldType, Selector, Span, Value
 
@@ -139,9 +139,3 @@ def _holds(span: Span, text: str | None, where: str) -> bool:
     except ValueError:
         raise Drift("the field holds a text that is no time", where=where) from None
     return span.holds(when if when.tzinfo else when.replace(tzinfo=UTC))
-
-
-def comparable(batch: pa.RecordBatch, name: str) -> pa.Array | None:
-    """The plain column of that dotted name, ``None`` if this file has none."""
-    node = nodes(batch.schema).get(name)
-    return None if node is None else plain(column(batch, node))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import compress
 from typing import cast
 
 import pyarrow as pa
@@ -31,12 +32,21 @@ def digests(batch: pa.RecordBatch, partition: Mapping[str, Value | None]) -> lis
     names = sorted(batch.schema.names)
     columns = [_primitive(batch.column(name)) for name in names]
     extra = [(name, text_of(value)) for name, value in sorted(partition.items()) if value is not None and name not in names]
-    return [_digest([pair for pair in zip(names, row, strict=True) if pair[1] is not None] + extra) for row in zip(*columns, strict=True)]
+    heads: dict[tuple[bool, ...], str] = {}
+    return [_digest(names, row, extra, heads) for row in zip(*columns, strict=True)]
 
 
-def _digest(pairs: list[tuple[str, object]]) -> bytes:
-    """``ascii`` is exact for Python's plain values and doesn't change with the version's Unicode tables, as ``repr`` does."""
-    return blake2b(ascii(pairs).encode("ascii"), digest_size=DIGEST).digest()
+def _digest(names: list[str], row: tuple[object, ...], extra: list[tuple[str, str]], heads: dict[tuple[bool, ...], str]) -> bytes:
+    """The digest of one row. ``heads`` keeps the text of the names per pattern of nulls: most rows share a few.
+
+    ``ascii`` is exact for Python's plain values and doesn't change with the version's Unicode tables, as ``repr`` does.
+    """
+    here = tuple([one is not None for one in row])
+    head = heads.get(here)
+    if head is None:
+        head = heads[here] = ascii((extra, list(compress(names, here))))
+    text = head + ascii(row if all(here) else tuple(compress(row, here)))
+    return blake2b(text.encode("ascii"), digest_size=DIGEST).digest()
 
 
 def _primitive(column: pa.Array) -> list[object]:
@@ -44,6 +54,8 @@ def _primitive(column: pa.Array) -> list[object]:
     if pa.types.is_timestamp(column.type):
         factor = _NANOS[column.type.unit]
         return [None if one is None else one * factor for one in column.cast(pa.int64()).to_pylist()]
+    if pa.types.is_float64(column.type):
+        column = column.view(pa.int64())  # its bits: exact, and six times as fast to write as its digits
     return cast("list[object]", column.cast(_counted(column.type)).to_pylist())
 
 

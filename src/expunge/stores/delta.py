@@ -18,7 +18,7 @@ from pathlib import Path
 
 from expunge.errors import Drift, StoreError, UnknownStore
 from expunge.stores.arrow import fields, nodes
-from expunge.stores.arrow_file import Part, contents, hits
+from expunge.stores.arrow_file import Part, contents, distinct, hits
 from expunge.stores.arrow_rows import by_prefix, check, digests, located, parsed
 from expunge.stores.arrow_verify import Tally, tally
 from expunge.stores.base import CollectionLayout
@@ -29,7 +29,7 @@ from expunge.stores.delta_reclaim import DEFAULTS, empty_folders, forget, materi
 from expunge.stores.delta_table import Version, current
 from expunge.stores.disk import reach
 from expunge.stores.parquet_folder import partition_of
-from expunge.terms import Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step
+from expunge.terms import Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
 UNLISTED = "(unlisted)"
 BATCH = 32  # files per commit: 3 GB at the usual 100 MB, so that a conflict or crash costs minutes, not hours
@@ -65,7 +65,7 @@ def _path(store: str, collection: CollectionLayout) -> str:
 
 
 class DeltaStore:
-    """The store. It implements ``base.Store`` and ``base.Reader``."""
+    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
 
     def __init__(self, name: str, places: Mapping[str, Place], address: str, batch: int, *, full: bool) -> None:
         """``places`` of the tables by collection; ``batch`` files per commit; ``full`` whether reclaim ends the log's memory."""
@@ -118,7 +118,7 @@ class DeltaStore:
             wanted = by_prefix(step.addresses).get("", set())
             holders = _holders(version, step, wanted, where)
             if marked := [part for part, _ in holders if part.alive is not None]:
-                materialise(at, version, marked)
+                materialise(at, version, marked, where)
                 version = current(at, where)
                 holders = _holders(version, step, wanted, where)
             yield from self._commits(at, version, step, holders, where)
@@ -151,7 +151,7 @@ class DeltaStore:
             version = current(at, where)
             marked = [part for part in version.parts if part.alive is not None and _tally(part, selector, where).dead]
             if marked:
-                materialise(at, version, marked)
+                materialise(at, version, marked, where)
             vacuum(at, current(at, where))
             if not self._full:
                 return Reclaimed(
@@ -201,6 +201,20 @@ class DeltaStore:
                 read = parsed(one)
                 if read is not None and read[1] in found:
                     yield Record(one, found[read[1]])
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """The field's values in the current version, batch of rows by batch of rows; one may come again in a later batch.
+
+        Raises:
+            UnknownStore, Drift, Unavailable, Refused, Conflict: as the contract says.
+        """
+        at, where = self._at(collection)
+        with at.faults(where):
+            version = current(at, where)
+            _require(version, (field,), where)
+            for part in version.parts:
+                with part.open() as file:
+                    yield from distinct(file, part, field, where)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -6,7 +6,7 @@ them, then the log's clean-up. With the default retention the log keeps old stat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,7 +90,7 @@ def _sweep(place: Place, now: Snapshot) -> None:
             place.remove(one.name)
 
 
-def materialise(place: Place, version: Version, parts: Iterable[Part]) -> None:
+def materialise(place: Place, version: Version, parts: Sequence[Part], where: str) -> None:
     """Make files with deletion vectors anew without the rows that are only marked.
 
     An update that changes nothing, of one living row of each, makes ``deltalake`` rewrite the file and take the vector away in the log;
@@ -106,7 +106,7 @@ def materialise(place: Place, version: Version, parts: Iterable[Part]) -> None:
         merge = table.merge(source, alike, source_alias="s", target_alias="t", streamed_exec=True)  # else the log quotes values
         merge.when_matched_update(same).execute()
         table.update_incremental()
-    left = {part.name for part in current(place, "").parts if part.alive is not None} & {part.name for part in parts}
+    left = {part.name for part in current(place, where).parts if part.alive is not None} & {part.name for part in parts}
     if left:
         sortable = next(name for name in names if name not in version.partitioned)
         table.optimize.z_order([sortable])

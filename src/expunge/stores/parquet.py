@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from expunge.errors import Drift, UnknownStore
 from expunge.stores.arrow import Node, field_type, fields, nodes, union
 from expunge.stores.arrow_faults import faults
-from expunge.stores.arrow_file import Part, contents, hits, rewrite
+from expunge.stores.arrow_file import Part, contents, distinct, hits, rewrite
 from expunge.stores.arrow_int96 import opened
 from expunge.stores.arrow_rows import by_prefix, check, located, parsed
 from expunge.stores.arrow_verify import Tally, tally
 from expunge.stores.base import CollectionLayout
 from expunge.stores.disk import reach
-from expunge.stores.parquet_folder import Pattern, partition_of, swap, walk
+from expunge.stores.parquet_folder import Pattern, partition_of, swap, tables, walk
 from expunge.stores.parquet_history import clear, history
 from expunge.terms import Field, FieldType, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
@@ -61,7 +61,7 @@ def _layout(store: str, collection: CollectionLayout) -> Layout:
 
 
 class ParquetStore:
-    """The store. It implements ``base.Store`` and ``base.Reader``."""
+    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
 
     def __init__(self, name: str, root: Path, layouts: Mapping[str, Layout]) -> None:
         """``layouts`` by collection."""
@@ -167,6 +167,18 @@ class ParquetStore:
                 if name in parts:
                     yield from _records(parts[name], list(run))
 
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """The field's values, batch of rows by batch of rows; one may come again in a later batch.
+
+        Raises:
+            UnknownStore, Drift, Unavailable, Refused, Conflict: as the contract says.
+        """
+        where = self._where(collection)
+        with faults(where):
+            for part in self._reached(collection, others=(field,)):
+                with part.open() as file:
+                    yield from distinct(file, part, field, where)
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -199,6 +211,8 @@ class ParquetStore:
         strays = [name for name in names if name.endswith(".parquet") and not self._taken(name)]
         if not taken and (strays or pattern.single):
             raise Drift("the collection's path takes no file, though files are there" if strays else "the file is missing", where=where)
+        if any(_lies_in(name, folder) for folder in tables(names) for name in taken):
+            raise Drift("the files are a table's (Delta, Iceberg, Hudi), whose log must know of every change", where=where)
         return [Part(name, self._opener(name), partition_of(name)) for name in taken]
 
     def _taken(self, name: str) -> bool:
@@ -209,9 +223,12 @@ class ParquetStore:
 
     def _unlisted(self) -> dict[str, list[Part]]:
         everything = Pattern("**/*.parquet")
-        names = [name for name, inner in walk(self._root, (), self._name) if not inner and everything.takes(name) and not self._taken(name)]
+        names = [name for name, inner in walk(self._root, (), self._name) if not inner]
+        managed = tables(names)
         found: dict[str, list[Part]] = {}
-        for name in names:
+        for name in (one for one in names if everything.takes(one) and not self._taken(one)):
+            if any(_lies_in(name, folder) for folder in managed):
+                continue
             top, deeper, _ = name.partition("/")
             path = f"{top}/**/*.parquet" if deeper else name
             found.setdefault(f"{UNLISTED} {path}", []).append(Part(name, self._opener(name), partition_of(name)))
@@ -243,6 +260,10 @@ class ParquetStore:
                 return True if rows or single else None
 
             swap(self._root, part.name, where, write)
+
+
+def _lies_in(name: str, folder: str) -> bool:
+    return not folder or name.startswith(f"{folder}/")
 
 
 def _known(part: Part) -> Mapping[str, Node]:

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -31,6 +31,7 @@ LEFTOVER = ".expunge"
 
 SIDECARS = ("_metadata", "_common_metadata")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+_TABLES = (("/_delta_log/", ".json"), ("/metadata/", ".metadata.json"), ("/.hoodie/", ""))  # Delta, Iceberg, Hudi: a folder, a file's end
 _TOKENS = {"*": "[^/]*", "?": "[^/]"}
 _WILD = re.compile(r"[*?\[]")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # exactly what str(int) writes, within 64 bits
@@ -106,6 +107,12 @@ def _below(root: Path, folder: Path, where: str) -> Iterator[tuple[str, bool]]:
         yield name, inner
         if inner:
             yield from _below(root, Path(one.path), where)
+
+
+def tables(names: Iterable[str]) -> set[str]:
+    """The folders among these that belong to a table format, whose log would not know of a file rewritten under it."""
+    split = ((f"/{name}".partition(mark), name.endswith(end)) for name in names for mark, end in _TABLES)
+    return {folder[1:] for (folder, mark, _), ends in split if mark and ends}
 
 
 def partition_of(name: str) -> dict[str, Value | None]:
