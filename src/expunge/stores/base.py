@@ -79,6 +79,25 @@ class Counter(Protocol):
         ...
 
 
+@runtime_checkable
+class Lister(Protocol):
+    """Optional: a store that can say which values a field holds, so that a register that keeps only digests can be asked about them."""
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """The values that the field holds now, in batches; null is none.
+
+        A value comes once in a batch. It may come again in a later one where the store's own documentation says so. The collection is
+        never in memory as a whole, and the number of statements does not grow with that of values. Values compare exactly: two that
+        ``locate`` tells apart are two.
+
+        Raises:
+            UnknownStore: no such collection.
+            Drift: no such field, or one that can't be selected by.
+            Unavailable, Refused, Conflict: as ``locate``.
+        """
+        ...
+
+
 def coerce(value: Value, to: FieldType) -> Value | None:
     """``value`` as a field of type ``to`` would hold it, or ``None`` if no such field can equal it.
 

@@ -43,7 +43,7 @@ def open_store(name: str, options: Mapping[str, object], collections: Sequence[C
 
 
 class JsonLines:
-    """The store. It implements ``base.Store`` and ``base.Reader``."""
+    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
 
     def __init__(self, name: str, root: Path, collections: Sequence[CollectionLayout]) -> None:
         """Nothing is read yet.
@@ -171,6 +171,32 @@ class JsonLines:
                     value = parse(line)
                     found[digest] = cast("Mapping[str, Json]", value) if isinstance(value, dict) else {"line": cast("Json", value)}
             yield from (Record(one, found[digest]) for one in wanted if (digest := _key(one)[1]) in found)
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """The field's values, all those of a list among them; one may come again in a later batch of 1,000.
+
+        Raises:
+            UnknownStore: no such collection.
+            Drift: as ``locate``.
+        """
+        files = self._collection(collection)
+        self._declared(collection, [field])
+        unseen, any_line = {field}, False
+        for path in files.listed():
+            page: dict[tuple[type, Value], Value] = {}
+            for _, get in self._records(files, path):
+                any_line = True
+                for value in get(field):
+                    unseen.clear()
+                    if (held := carried(iter([value]))) is not None:
+                        page[type(held), held] = held
+                if len(page) >= PAGE:
+                    yield tuple(page.values())
+                    page = {}
+            if page:
+                yield tuple(page.values())
+        if any_line and unseen:
+            self._explained(files, unseen, self._layouts[collection].field_names)
 
     def close(self) -> None:
         """Nothing is held open."""

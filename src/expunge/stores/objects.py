@@ -55,7 +55,7 @@ def open_store(name: str, options: Mapping[str, object], collections: Sequence[C
 
 
 class Objects:
-    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Counter``."""
+    """The store. It implements ``base.Store``, ``base.Reader``, ``base.Lister`` and ``base.Counter``."""
 
     def __init__(self, name: str, templates: Mapping[str, Template], medium: Medium) -> None:
         """``templates`` by collection."""
@@ -155,6 +155,20 @@ class Objects:
             if found and readings:
                 body, modified = found
                 yield Record(address, {**readings[0], KEY: key, MODIFIED: modified.isoformat()}, body, key.rpartition("/")[2])
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """A placeholder's texts, or the keys, of every key in whatever version; one may come again in a later batch of 1,000 keys.
+
+        Raises:
+            UnknownStore, Drift: no such collection or field; a time is none to be listed.
+        """
+        template = self._template(collection)
+        if field not in {*template.fields, KEY}:
+            raise Drift(f"there is no field {field!r} to list: the key template is {template.text!r}", where=f"{self._name}.{collection}")
+        keys = (entry.key for prefix in template.prefixes({}, PREFIXES) for entry in self._medium.entries(prefix))
+        values = (key if field == KEY else one[field] for key in keys for one in template.readings(key))
+        while page := list(islice(values, PAGE)):
+            yield tuple(dict.fromkeys(page))
 
     def close(self) -> None:
         """Give connections back."""

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 
 from expunge.errors import Drift, MissingExtra, UnknownStore
 from expunge.stores.base import CollectionLayout
-from expunge.stores.sql_address import Key, addresses, content_addresses, key_of, keys_of
+from expunge.stores.sql_address import Key, addresses, columns_of, content_addresses, key_of
 from expunge.stores.sql_content import by_content, handles_of, physical
 from expunge.stores.sql_dialect import Dialect, Options, options_of
 from expunge.stores.sql_faults import translated
 from expunge.stores.sql_postgresql import Postgresql
 from expunge.stores.sql_sqlite import Sqlite
 from expunge.stores.sql_table import Table
-from expunge.terms import Json, Located, Method, Reclaimed, Record, Residue, Selector, Shape, Step, text_of
+from expunge.terms import Json, Located, Method, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
 
 READ_BATCH = 500
 """Whole records per query: bodies may be large."""
@@ -51,7 +51,7 @@ def _dialect(name: str, options: Options) -> Dialect:
 
 
 class SqlStore:
-    """One database. Implements ``Store``, ``Reader`` and ``Counter``."""
+    """One database. Implements ``Store``, ``Reader``, ``Lister`` and ``Counter``."""
 
     def __init__(self, name: str, options: Options, dialect: Dialect, declared: frozenset[str]) -> None:
         """``declared`` are the collections that the policy names: one of these that is missing is drift."""
@@ -143,10 +143,11 @@ class SqlStore:
             connection.rollback()  # what was read of the schema; each batch begins its own
             apply = self._prepared(connection, table, step)
             size = self._options.per_transaction(table, step.selector)
+            held = step.selector.minus
             for at in range(0, len(step.addresses), size):
                 batch = step.addresses[at : at + size]
                 with self._dialect.begin(connection):
-                    apply([one for one in batch if one not in step.selector.minus])
+                    apply([one for one in batch if one not in held] if held else batch)
                 yield len(batch)
 
     def _key(self, table: Table, address: str) -> Key:
@@ -159,7 +160,7 @@ class SqlStore:
 
         def addressed(batch: Sequence[str]) -> None:
             if batch:
-                apply(keys_of(batch, width=len(table.key), where=self._name))
+                apply(columns_of(batch, width=len(table.key), where=self._name))
 
         return addressed
 
@@ -203,6 +204,19 @@ class SqlStore:
             asked = iter(addresses)
             while batch := list(islice(asked, READ_BATCH)):
                 yield from self._records(connection, table, batch)
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """The column's values, streamed from one statement; in SQLite one without an index may come again in a later batch.
+
+        Raises:
+            UnknownStore, Drift, Unavailable, Refused, Conflict: as above.
+        """
+        with translated(self._name), self._dialect.engine.connect() as connection:
+            table = self._table(connection, collection, (field,))
+            table.require_comparable((field,), self._name)
+            for rows in self._dialect.distinct(connection, table, field):
+                values = (self._dialect.value(table, field, row[0]) for row in rows)
+                yield tuple({(type(value), value): value for value in values if value is not None}.values())
 
     def _records(self, connection: sa.Connection, table: Table, batch: Sequence[str]) -> Iterator[Record]:
         keys = {one: self._key(table, one) for one in batch} if table.key else dict(handles_of(self._dialect, connection, table, batch))

@@ -134,6 +134,13 @@ class Postgresql:
         others = sum(len(values) for name, values in wanted.items() if name != best)
         return best if others <= FEW else None
 
+    def distinct(self, connection: sa.Connection, table: Table, name: str) -> Iterator[Rows]:
+        """By the server, which spills what it can't hold; text whose collation folds is told apart by its bytes."""
+        column = self.carried(table, name)
+        folds = table.columns[name].type is FieldType.TEXT and not table.columns[name].exact
+        query = sa.select(sa.collate(sa.cast(column, sa.Text), "C") if folds else column).where(table.sql(name).is_not(None)).distinct()
+        yield from connection.execute(query.execution_options(stream_results=True, max_row_buffer=FETCH)).partitions(FETCH)
+
     def fetch(self, connection: sa.Connection, table: Table, keys: Sequence[Key], columns: Sequence[sa.ColumnElement[object]]) -> Rows:
         """By the primary key."""
         return connection.execute(sa.select(*columns).where(self._keyed(table, keys))).all()

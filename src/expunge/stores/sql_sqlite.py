@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from expunge.errors import Drift, Refused
 from expunge.stores.base import coerce, coerce_all
-from expunge.stores.sql_address import Key
+from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_sqlite_schema import ROWID, tables
 from expunge.stores.sql_sqlite_space import history, rewrite
@@ -119,6 +119,11 @@ class Sqlite:
         while some := list(islice(values, self._options.batch)):
             yield table.sql(driver).in_(proposals(some))
 
+    def distinct(self, connection: sa.Connection, table: Table, name: str) -> Iterator[Rows]:
+        """Distinct by an index on the column; without one SQLite would hold them all in memory, so then each record's value comes."""
+        query = sa.select(sa.collate(table.sql(name), "BINARY")).where(table.sql(name).is_not(None))
+        yield from connection.execute(query.distinct() if name in table.leading else query).partitions(FETCH)
+
     def fetch(self, connection: sa.Connection, table: Table, keys: Sequence[Key], columns: Sequence[sa.ColumnElement[object]]) -> Rows:
         """By ``IN`` over bound values."""
         found: list[Sequence[object]] = []
@@ -162,8 +167,9 @@ class Sqlite:
         change = table.clause.update().values(values) if values else table.clause.delete()
         change = change.where(*known, *_calls(connection, table, ours))
 
-        def apply(keys: Sequence[Key]) -> None:
-            connection.execute(change, [{f"key{at}": value for at, value in enumerate(key)} for key in keys])
+        def apply(columns: Columns) -> None:
+            names = [f"key{at}" for at in range(len(columns))]
+            connection.execute(change, [dict(zip(names, key, strict=True)) for key in zip(*columns, strict=True)])
 
         return apply
 

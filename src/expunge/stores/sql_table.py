@@ -83,7 +83,15 @@ class Table:
             Drift: one doesn't, or is of a type without equality (JSON, arrays, documents).
         """
         self.require((*selector.any_of, *selector.within, *selector.present), where)
-        odd = sorted(name for name in selector.any_of if self.columns[name].type not in SELECTABLE)
+        self.require_comparable(selector.any_of, where)
+
+    def require_comparable(self, names: Iterable[str], where: str) -> None:
+        """These columns, which exist, can be compared.
+
+        Raises:
+            Drift: one is of a type without equality (JSON, arrays, documents).
+        """
+        odd = sorted(name for name in names if self.columns[name].type not in SELECTABLE)
         if odd:
             msg = f"{self.name}: {', '.join(odd)} is of a type that can't be selected by; reference a plain column instead"
             raise Drift(msg, where=where)

@@ -13,7 +13,7 @@ The laws take their expectations from plain Python on the rows that the harness 
 as in the contract: 1 describe is true; 2 locate finds the subject and nobody else, twice alike; 3 verify before equals locate; 4 delete
 removes all and only these; 5 redact nulls and decorrelate re-points, and the record stays; 6 twice is once; 7 stop at any batch, resume,
 same end, nothing announced before it is durable; 8 history is told until reclaimed, then no byte is left; 9 drift and 10 an outage are
-errors, never zero; 11 no identifier in any text; 12 any population, any subject.
+errors, never zero; 11 no identifier in any text; 12 any population, any subject. A store that is a ``Lister`` lists exactly what is there.
 
 A law that a store can't keep is declared in ``Harness.gaps`` and must then fail with the declared error.
 """
@@ -29,11 +29,12 @@ from expunge.testing.laws_erase import EraseLaws
 from expunge.testing.laws_faults import FaultLaws
 from expunge.testing.laws_find import FindLaws
 from expunge.testing.laws_history import HistoryLaws
+from expunge.testing.laws_list import ListLaws
 
 __all__ = ["EARLY", "FIELDS", "Gap", "Harness", "Row", "StoreLaws", "laws"]
 
 
-class StoreLaws(FindLaws, EraseLaws, HistoryLaws, FaultLaws):
+class StoreLaws(FindLaws, EraseLaws, HistoryLaws, FaultLaws, ListLaws):
     """Inherit, and supply the fixture ``harness``: a fresh, empty medium for each law."""
 
     @pytest.fixture(autouse=True)

@@ -79,7 +79,7 @@ class Medium:
 
 
 class MemoryStore:
-    """A ``Store`` (and ``Reader``, and ``Counter``) on a ``Medium``."""
+    """A ``Store`` (and ``Reader``, ``Lister``, ``Counter``) on a ``Medium``."""
 
     def __init__(self, medium: Medium, *, batch: int = BATCH) -> None:
         """Join the medium.
@@ -145,6 +145,13 @@ class MemoryStore:
         for address in addresses:
             if address in live:
                 yield Record(address, {name: _json(value) for name, value in live[address].items()})
+
+    def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
+        """See ``Lister``; a value may come again in a later batch."""
+        shape = self._shape(collection, {field})
+        held = [value for record in self._medium.live[shape.name].values() if (value := record.get(field)) is not None]
+        for start in range(0, len(held), self._batch):
+            yield tuple(dict.fromkeys(held[start : start + self._batch]))
 
     def _apply(self, step: Step, addresses: Sequence[str]) -> None:
         live = self._medium.live[step.collection]
