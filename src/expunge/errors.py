@@ -21,6 +21,7 @@
     │   ├── Full                   no space left (retryable)
     │   ├── MissingExtra           the store's library is not installed
     │   ├── JournalUnavailable     the control database can't be reached (retryable)
+    │   ├── JournalNewer           a newer program has written the control database
     │   └── LeaseLost              another worker has taken the step over
     ├── KeyStoreError          the operator                 exit 60-69   HTTP 503
     │   ├── KeyStoreUnavailable    keys can't be read (retryable)
@@ -236,6 +237,15 @@ class JournalUnavailable(StoreError):
     exit_status = 50
     http_status = 503
     hint = "Nothing was started; bring the control database back."
+
+
+class JournalNewer(StoreError):
+    """The control database was written by a newer program, whose schema this one does not know; nothing was read."""
+
+    code = "journal-newer"
+    exit_status = 52
+    http_status = 500
+    hint = "Run the version that last opened the control database, or a newer one."
 
 
 class LeaseLost(StoreError):
