@@ -16,6 +16,9 @@ from expunge.terms import text_of
 Key: TypeAlias = "tuple[str | int | float | bytes, ...]"
 """A key's values as the driver takes them."""
 
+Columns: TypeAlias = "Sequence[Sequence[str | int | float | bytes]]"
+"""Many keys, column by column: a tuple for each would cost more than all else that is done with them."""
+
 CONTENT = "="
 """Marks an address by content; its array has three values, the last a number."""
 
@@ -51,20 +54,24 @@ def _plain(value: object) -> object:
     return text_of(value)  # type: ignore[arg-type]  # a driver's date, UUID or decimal: all are Values
 
 
-def keys_of(batch: Sequence[str], *, width: int, where: str) -> list[Key]:
-    """The keys' values of many addresses: read at once, for a JSON reader costs more to call than to read an address (five times as fast).
+def columns_of(batch: Sequence[str], *, width: int, where: str) -> Columns:
+    """The keys of many addresses, column by column, read at once: a JSON reader costs more to call than to read an address.
 
     Raises:
         Drift: as ``key_of``.
     """
     whole = all(one.startswith("[") and one.endswith("]") for one in batch)  # or two torn ones could make two others
+    if whole and width == 1:
+        inner = [one[1:-1] for one in batch]
+        if all(inner) and (digits := "".join(inner)).isascii() and digits.isdecimal():  # nine of ten tables
+            return [list(map(int, inner))]
     try:
-        keys = [tuple(values) for values in json.loads(f"[{','.join(batch)}]")] if whole else []
-    except (ValueError, TypeError):
+        keys = json.loads(f"[{','.join(batch)}]") if whole else []
+    except ValueError:
         keys = []
-    if len(keys) == len(batch) and all(len(key) == width and PLAIN.issuperset(map(type, key)) for key in keys):
-        return keys
-    return [key_of(one, width=width, where=where) for one in batch]  # bytes, or an address that doesn't fit
+    if len(keys) != len(batch) or not all(len(key) == width and PLAIN.issuperset(map(type, key)) for key in keys):
+        keys = [key_of(one, width=width, where=where) for one in batch]  # bytes, or an address that doesn't fit
+    return list(zip(*keys, strict=True))
 
 
 def key_of(address: str, *, width: int, where: str) -> Key:

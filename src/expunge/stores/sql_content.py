@@ -33,7 +33,7 @@ def by_content(dialect: Dialect, connection: sa.Connection, table: Table, step: 
         for digest, alike in _alike(dialect, connection, table, wanted).items():
             keys += alike[: max(0, min(wanted[digest], len(alike) - held.get(digest, 0)))]
         if keys:
-            apply(keys)
+            apply(list(zip(*keys, strict=True)))
 
     return addressed
 

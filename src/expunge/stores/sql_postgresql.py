@@ -12,15 +12,14 @@ from itertools import islice
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from expunge.errors import Drift
 from expunge.stores.base import coerce, coerce_all
-from expunge.stores.sql_address import Key
+from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_postgresql_schema import tables
 from expunge.stores.sql_postgresql_space import REMARK, history, rewrite
-from expunge.stores.sql_postgresql_values import Named, array, holdable, one_of, require_moments, within
+from expunge.stores.sql_postgresql_values import Named, array, holdable, integers, one_of, require_moments, within
 from expunge.stores.sql_postgresql_verify import count
 from expunge.stores.sql_table import SELECTABLE, Table
 from expunge.terms import FieldType, Reclaimed, Selector, Step, Value, text_of
@@ -143,11 +142,11 @@ class Postgresql:
 
     def fetch(self, connection: sa.Connection, table: Table, keys: Sequence[Key], columns: Sequence[sa.ColumnElement[object]]) -> Rows:
         """By the primary key."""
-        return connection.execute(sa.select(*columns).where(self._keyed(table, keys))).all()
+        return connection.execute(sa.select(*columns).where(self._keyed(table, list(zip(*keys, strict=True))))).all()
 
-    def _keyed(self, table: Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
+    def _keyed(self, table: Table, columns: Columns) -> sa.ColumnElement[bool]:
         """The records with these keys: ``= ANY`` for one column, a join with ``unnest`` for several."""
-        arrays = [self._array(table, name, values) for name, values in zip(table.key, zip(*keys, strict=True), strict=True)]
+        arrays = [self._array(table, name, values) for name, values in zip(table.key, columns, strict=True)]
         known = [self._compared(table, name) for name in table.key]
         if len(arrays) == 1:
             return known[0] == sa.any_(arrays[0])
@@ -163,7 +162,7 @@ class Postgresql:
 
     def _array(self, table: Table, name: str, values: Sequence[str | int | float | bytes]) -> sa.ColumnElement[Any]:
         if self._integer(table, name):
-            return sa.bindparam(None, values, type_=ARRAY(sa.BigInteger))
+            return integers(values)
         texts = [value if isinstance(value, str) else text_of(value) for value in values]
         return array(texts, "text" if self._is_array(table, name) else table.columns[name].cast)
 
@@ -191,8 +190,8 @@ class Postgresql:
         change = table.clause.update().values(values) if values else table.clause.delete()
         change = change.where(*self._still_theirs(table, step.selector))
 
-        def apply(keys: Sequence[Key]) -> None:
-            connection.execute(change.where(self._keyed(table, keys)))
+        def apply(columns: Columns) -> None:
+            connection.execute(change.where(self._keyed(table, columns)))
 
         return apply
 

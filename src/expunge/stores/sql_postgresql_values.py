@@ -9,7 +9,6 @@ from math import ceil
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from expunge.errors import Drift
 from expunge.stores.sql_table import Table
@@ -34,9 +33,24 @@ class Named(sa.types.UserDefinedType[object]):
         return self.spelled
 
 
-def array(texts: Sequence[str], cast: str) -> sa.ColumnElement[object]:
-    """An array of values of any type, sent as texts; the server reads them as it reads its own output."""
-    return sa.cast(sa.bindparam(None, texts, type_=ARRAY(sa.Text)), Named(f"{cast}[]"))
+def array(texts: Sequence[str], cast: str) -> sa.ColumnElement[Any]:
+    """An array of values of any type, written as PostgreSQL writes arrays; the server reads them as it reads its own output.
+
+    One text rather than a list: SQLAlchemy and psycopg would look at each element in Python, five times the driver's own work.
+    """
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    literal = '{"' + '","'.join(quoted) + '"}' if texts else "{}"
+    return _sent(literal, cast)
+
+
+def integers(numbers: Sequence[object]) -> sa.ColumnElement[Any]:
+    """An array of integers, likewise."""
+    return _sent("{" + ",".join(map(str, numbers)) + "}", "bigint")
+
+
+def _sent(literal: str, cast: str) -> sa.ColumnElement[Any]:
+    # Without a type of its own the parameter takes the cast's, so that the planner sees a constant and hashes it.
+    return sa.cast(sa.bindparam(None, literal, type_=sa.types.NullType()), Named(f"{cast}[]"))
 
 
 def holdable(values: Sequence[Value]) -> list[Value]:
@@ -52,9 +66,9 @@ def one_of(table: Table, name: str, values: Sequence[Value]) -> sa.ColumnElement
     """``column = ANY(values)``, exact to the byte."""
     column, fact = table.sql(name), table.columns[name]
     if fact.type is FieldType.INTEGER:
-        return column == sa.any_(sa.bindparam(None, values, type_=ARRAY(sa.BigInteger)))
+        return column == sa.any_(integers(values))
     if fact.type is FieldType.BYTES:
-        return column == sa.any_(sa.bindparam(None, values, type_=ARRAY(sa.LargeBinary)))
+        return column == sa.any_(array([f"\\x{text_of(one)}" for one in values], "bytea"))
     if fact.type is FieldType.TEXT:
         compared = column if fact.exact else sa.collate(sa.cast(column, sa.Text), "C")
         return compared == sa.any_(array([text_of(one) for one in values], "text"))

@@ -10,11 +10,10 @@ from decimal import Decimal
 from struct import pack
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from expunge.stores.base import coerce_all
 from expunge.stores.sql_dialect import Scan
-from expunge.stores.sql_postgresql_values import NUMBERS, holdable
+from expunge.stores.sql_postgresql_values import NUMBERS, array, holdable
 from expunge.stores.sql_table import Table
 from expunge.stores.sql_times import SCALES, seconds
 from expunge.terms import FieldType, Selector, Span, Value, text_of
@@ -33,11 +32,7 @@ def count(connection: sa.Connection, table: Table, selector: Selector, columns: 
     for name, values in sorted(selector.any_of.items()):
         kind = table.columns[name].type
         texts = sorted({text for one in holdable(coerce_all(values, kind)) for text in _texts(one, kind)})
-        wanted = (
-            sa.func.unnest(sa.bindparam(None, texts, type_=ARRAY(sa.Text)))
-            .table_valued("value", name=f"wanted_{len(conditions)}")
-            .render_derived()
-        )
+        wanted = sa.func.unnest(array(texts, "text")).table_valued("value", name=f"wanted_{len(conditions)}").render_derived()
         source = source.outerjoin(wanted, wanted.c.value == _text(table.sql(name), kind))
         conditions.append(wanted.c.value.is_not(None))
     conditions += [_in_span(_epoch(table, name), span) for name, span in selector.within.items()]
