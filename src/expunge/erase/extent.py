@@ -107,7 +107,7 @@ def _captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable
         return None
     if named in note.fields:
         column = rows.column(named)
-        return lambda place: _moment(column[place])
+        return lambda place: moment(column[place])
     store, collection, name = named.split(".", LINKED - 1)
     source = f"{store}.{collection}"
     for edge in (*held.into(note.address), *held.pointers):
@@ -119,10 +119,10 @@ def _captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable
 
 
 def _times(rows: Rows, key: str, name: str) -> dict[str, datetime | None]:
-    return {key_text(value): _moment(when) for value, when in zip(rows.column(key), rows.column(name), strict=False) if value is not None}
+    return {key_text(value): moment(when) for value, when in zip(rows.column(key), rows.column(name), strict=False) if value is not None}
 
 
-def _moment(value: Value | None) -> datetime | None:
+def moment(value: Value | None) -> datetime | None:
     """A stored time as an aware datetime in UTC; text is read as ISO 8601, a number as seconds since 1970."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -66,7 +66,7 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
     if len(people.unknown) == len(refs):
         raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
     work = search(rooms, sight, people)
-    return Preview(sight, work, len(people.people), people.unknown, _too_large(rooms, sight, people))
+    return Preview(sight, work, len(people.people), people.unknown, too_large(rooms, sight, people))
 
 
 def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, requester: str, authority: str, started_by: str) -> Started:
@@ -88,15 +88,30 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
         if set(outcomes.values()) == {"unknown"}:
             raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
         return Started((None,) * len(refs), (), outcomes)
+    kinds = [ref.kind for ref in refs]
+    started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by)
+    return replace(started, outcomes={**outcomes, **started.outcomes})
+
+
+def file_found(
+    rooms: Rooms, sight: Sight, people: Resolved, kinds: Sequence[str], authorities: Sequence[str], *, requester: str, started_by: str
+) -> Started:
+    """File one request for each place of a batch whose people are known already, and start the run; the scope is the plan's.
+
+    ``kinds`` and ``authorities`` say, per place, of which kind its main person is and how it was proven that the request may be made.
+
+    Raises:
+        PolicyError, StoreError: nothing was filed.
+    """
     numbers = _register(rooms, people)
-    filed = _file(rooms, refs, people, numbers, scope, requester, authority)
-    outcomes |= {place: "duplicate" for place, request in filed.items() if request.duplicate}
+    filed = _file(rooms, kinds, people, numbers, sight.plan.scope, requester, authorities)
+    outcomes = {place: "duplicate" for place, request in filed.items() if request.duplicate}
     outcomes |= _held(rooms, people, numbers, {place: request for place, request in filed.items() if place not in outcomes})
     fresh = [request for place, request in filed.items() if place not in outcomes]
-    requests = tuple(filed.get(place) for place in range(len(refs)))
+    requests = tuple(filed.get(place) for place in range(len(kinds)))
     if not fresh:
         return Started(requests, (), outcomes, sight.unreached)
-    runs = _start_all(rooms, fresh, sight, started_by, too_large=_too_large(rooms, sight, people))
+    runs = _start_all(rooms, fresh, sight, started_by, too_large=too_large(rooms, sight, people))
     return Started(requests, tuple(runs), outcomes, sight.unreached)
 
 
@@ -111,7 +126,7 @@ def adopt(rooms: Rooms, started_by: str) -> list[Run]:
     runs = []
     for group in groups.values():
         sight = look(rooms, scope_of(group[0]), tolerate=True)
-        runs += _start_all(rooms, group, sight, started_by, too_large=_too_large(rooms, sight, people_of(group)))
+        runs += _start_all(rooms, group, sight, started_by, too_large=too_large(rooms, sight, people_of(group)))
     return runs
 
 
@@ -187,12 +202,12 @@ def _register(rooms: Rooms, people: Resolved) -> dict[tuple[str, str], int]:
 
 def _file(
     rooms: Rooms,
-    refs: Sequence[SubjectRef],
+    kinds: Sequence[str],
     people: Resolved,
     numbers: Mapping[tuple[str, str], int],
     scope: Scope,
     requester: str,
-    authority: str,
+    authorities: Sequence[str],
 ) -> dict[int, Request]:
     plain = scope_json(scope)
     by_place: dict[int, list[Person]] = {}
@@ -200,13 +215,13 @@ def _file(
         by_place.setdefault(person.ordinal, []).append(person)
     filings: dict[int, Filing] = {}
     for place, held in by_place.items():
-        main = next(one for one in held if one.kind == refs[place].kind)
+        main = next(one for one in held if one.kind == kinds[place])
         packed: list[Json] = [
             {"kind": one.kind, "number": numbers[one.kind, one.key], "identifiers": [[held.type, held.value] for held in one.identifiers]}
             for one in held
         ]
         wanted = {**plain, "items": list(scope.items)}
-        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, wanted, requester, authority, attached=packed)
+        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, wanted, requester, authorities[place], attached=packed)
     return dict(zip(filings, rooms.journal.file(list(filings.values())), strict=True))
 
 
@@ -265,7 +280,7 @@ def batch_digest(plan_digest: str, requests: Iterable[Request]) -> str:
     return hashlib.sha256(rfc8785.dumps(bound)).hexdigest()
 
 
-def _too_large(rooms: Rooms, sight: Sight, people: Resolved) -> bool:
+def too_large(rooms: Rooms, sight: Sight, people: Resolved) -> bool:
     """Above the larger of a number of subjects and a share of a store's, per kind of subject (DESIGN.md, "Durable, and large")."""
     radius = rooms.policy.blast_radius
     for kind in rooms.policy.catalog.kinds:
