@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
 import pyarrow as pa
+
+from expunge.stores.base import Store
+from expunge.terms import Method, Selector, Step, Value
+
+MARK = "qzv7k2mw94xj"
+"""A person's key, looked for in the bytes."""
 
 SCHEMA = pa.schema(
     [
@@ -67,3 +74,15 @@ def _z85(held: bytes) -> str:
     alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
     numbers = struct.unpack(f">{len(held) // 4}I", held)
     return "".join(alphabet[number // 85**power % 85] for number in numbers for power in range(4, -1, -1))
+
+
+def whose(*values: Value, field: str = "id", **more: Any) -> Selector:
+    return Selector("notes", any_of={field: frozenset(values)}, **more)
+
+
+def addresses(store: Store, selector: Selector) -> tuple[str, ...]:
+    return tuple(one for batch in store.locate(selector) for one in batch.addresses)
+
+
+def erase(store: Store, selector: Selector, method: Method = Method.DELETE, fields: Sequence[str] = (), **repoint: Value) -> list[int]:
+    return list(store.erase(Step("notes", method, selector, addresses(store, selector), tuple(fields), repoint)))

@@ -94,7 +94,7 @@ class TableHarness(Harness):
             kept.rename(self.table)
 
 
-@pytest.fixture(params=sorted(CONFIGURATIONS))
+@pytest.fixture(params=["plain", pytest.param("change-data", marks=pytest.mark.slow)])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
     return TableHarness(tmp_path, CONFIGURATIONS[request.param], None)
 

@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, WriterProperties, write_deltalake
-from tests.stores.lakes import Placed, vector
+from deltalake import DeltaTable, write_deltalake
+from tests.stores.lake_delta import everywhere, log_since, opened, put, rows
+from tests.stores.lakes import MARK, Placed, addresses, erase, vector, whose
 
-from expunge.errors import Conflict, Drift, Refused, Unavailable
-from expunge.stores import delta_commit
-from expunge.stores.base import Store
+from expunge.errors import Drift, Refused
 from expunge.stores.delta_log import snapshot
 from expunge.stores.delta_place import place
 from expunge.stores.delta_reclaim import DEFAULTS
 from expunge.stores.registry import open_store
-from expunge.terms import Field, FieldType, Method, Selector, Step, Value
-
-MARK = "qzv7k2mw94xj"
-PLAIN = WriterProperties(compression="UNCOMPRESSED")
-
-
-def opened(root: Path, path: str = "", **options: Any) -> Store:
-    return open_store("delta", "lake", {"path": str(root), **options}, [Placed("notes", path)])
-
-
-def put(root: Path, *commits: dict[str, Any], partition: list[str] | None = None, **configuration: str) -> Path:
-    for columns in commits:
-        write_deltalake(
-            root,
-            pa.table(columns),
-            mode="append",
-            partition_by=partition,
-            configuration={f"delta.{name}": value for name, value in configuration.items()},
-            writer_properties=PLAIN,
-        )
-    return root
-
-
-def whose(*values: Value, field: str = "id", **more: Any) -> Selector:
-    return Selector("notes", any_of={field: frozenset(values)}, **more)
-
-
-def addresses(store: Store, selector: Selector) -> tuple[str, ...]:
-    return tuple(one for batch in store.locate(selector) for one in batch.addresses)
-
-
-def erase(store: Store, selector: Selector, method: Method = Method.DELETE, fields: Sequence[str] = (), **repoint: Value) -> list[int]:
-    return list(store.erase(Step("notes", method, selector, addresses(store, selector), tuple(fields), repoint)))
-
-
-def rows(root: Path) -> list[dict[str, Any]]:
-    found = pa.table(DeltaTable(root).scan()).to_pylist()
-    return sorted(found, key=lambda row: str(row.get("id")) + str(row))
-
-
-def everywhere(root: Path) -> bytes:
-    """Names, bytes, and what checkpoints and data files hold once decompressed."""
-    held = b""
-    for one in sorted(root.rglob("*")):
-        held += str(one.relative_to(root)).encode()
-        if one.is_file():
-            held += one.read_bytes()
-            held += str(pq.ParquetFile(one).read().to_pylist()).encode() if one.suffix == ".parquet" else b""
-    return held
-
-
-def log_since(root: Path, version: int) -> str:
-    return "".join(one.read_text() for one in sorted(root.glob("_delta_log/*.json")) if int(one.stem) > version)
+from expunge.terms import Method, Selector, Shape, Step
 
 
 def test_no_commit_quotes_an_identifier(tmp_path: Path) -> None:
@@ -242,15 +185,6 @@ def test_our_log_reader_follows_checkpoints(tmp_path: Path) -> None:
         snapshot(place(str(tmp_path), "", {}), "")
 
 
-def test_a_log_of_another_form_is_drift(tmp_path: Path) -> None:
-    put(tmp_path, {"id": ["a"]})
-    (tmp_path / f"_delta_log/{1:020}.json").write_text('{"add": ["not", "an", "action"]}\n')
-    with pytest.raises(Drift):
-        opened(tmp_path).verify(whose("a"))
-    with pytest.raises(Drift):
-        snapshot(place(str(tmp_path), "", {}), "")
-
-
 def test_vacuum_keeps_the_log_and_says_until_when(tmp_path: Path) -> None:
     put(tmp_path, {"id": ["a", MARK]}, logRetentionDuration="interval 2 weeks")
     store = opened(tmp_path, reclaim="vacuum")
@@ -292,58 +226,6 @@ def test_other_writers_leftovers_in_the_log_go(tmp_path: Path) -> None:
     assert store.verify(whose(MARK)).history == 0
 
 
-def test_a_commit_in_between_is_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path, {"id": ["a", "b"]})
-    commit = delta_commit._commit
-
-    def late(*args: Any) -> None:
-        DeltaTable(tmp_path).delete("id = 'b'")
-        commit(*args)
-
-    monkeypatch.setattr(delta_commit, "_commit", late)
-    with pytest.raises(Conflict):
-        erase(opened(tmp_path), whose("a"))
-    monkeypatch.undo()
-    assert rows(tmp_path) == [{"id": "a"}]
-    assert len(list(tmp_path.glob("*.parquet"))) == 2, "our file is gone again"
-    assert erase(opened(tmp_path), whose("a")) == [1]
-
-
-def test_an_append_in_between_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path, {"id": ["a", "b"]})
-    commit = delta_commit._commit
-
-    def late(*args: Any) -> None:
-        put(tmp_path, {"id": ["a", "c"]})
-        commit(*args)
-
-    monkeypatch.setattr(delta_commit, "_commit", late)
-    assert erase(opened(tmp_path), whose("a")) == [1]
-    assert [row["id"] for row in rows(tmp_path)] == ["a", "b", "c"], "what came later was not addressed"
-
-
-def test_rules_of_the_table_are_kept(tmp_path: Path) -> None:
-    put(tmp_path, {"id": ["a", "b"], "n": [1, 2], "m": [1, 2]})
-    DeltaTable(tmp_path).alter.add_constraint({"positive": "n > 0"})
-    store = opened(tmp_path)
-    assert [(one.name, one.checked) for one in store.describe()[0].fields] == [("id", False), ("n", True), ("m", False)]
-    with pytest.raises(Refused, match="constraint"):
-        erase(store, whose("a"), Method.REDACT, ["n"])
-    assert erase(store, whose("a"), Method.REDACT, ["m"]) == [1]
-    DeltaTable(tmp_path).alter.set_table_properties({"delta.appendOnly": "true"})
-    with pytest.raises(Refused, match="append-only"):
-        erase(store, whose("a"))
-
-
-def test_required_fields_are_refused(tmp_path: Path) -> None:
-    schema = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("n", pa.int64())])
-    write_deltalake(tmp_path, pa.table({"id": ["a"], "n": [1]}, schema=schema))
-    store = opened(tmp_path)
-    assert store.describe()[0].field("id") == Field("id", FieldType.TEXT, nullable=False)
-    with pytest.raises(Refused, match="null"):
-        erase(store, whose("a"), Method.REDACT, ["id"])
-
-
 def test_columns_that_came_later(tmp_path: Path) -> None:
     put(tmp_path, {"id": ["a", "b"]})
     write_deltalake(tmp_path, pa.table({"id": ["a"], "who": [{"n": 1}]}), mode="append", schema_mode="merge")
@@ -355,27 +237,13 @@ def test_columns_that_came_later(tmp_path: Path) -> None:
     assert {"id": "a", "who": {"n": None}} in rows(tmp_path)
 
 
-def test_five_kinds_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(Drift):
-        opened(tmp_path / "missing").verify(whose("a"))
-    with pytest.raises(Drift):
-        opened(tmp_path, "nowhere").verify(whose("a"))
-    put(tmp_path / "notes", {"id": ["a"]})
-    (tmp_path / "lost").symlink_to(tmp_path / "unmounted")
-    with pytest.raises(Unavailable):
-        opened(tmp_path / "lost", "notes").verify(whose("a"))
-    erase(opened(tmp_path, "notes"), whose("a"))
-    residue = opened(tmp_path, "notes").verify(whose("a"))
-    assert (residue.scanned, residue.live) == (0, 0)
-    with pytest.raises(Drift):
-        opened(tmp_path, "../elsewhere")
-
-
 def test_tables_that_nobody_listed_are_told(tmp_path: Path) -> None:
     put(tmp_path / "notes", {"id": ["a"]})
     put(tmp_path / "deep/other", {"who": [1, 2]})
     shapes = {shape.name: shape for shape in opened(tmp_path, "notes").describe()}
+    (tmp_path / "torn/_delta_log").mkdir(parents=True)
     assert list(shapes) == ["notes", "(unlisted) deep/other"]
+    assert opened(tmp_path, "notes").describe()[-1] == Shape("(unlisted) torn", ())
     assert shapes["(unlisted) deep/other"].about == 2
 
 
@@ -383,61 +251,6 @@ def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
     put(tmp_path / "no tes", {"id": ["a"]})
     store = open_store("delta", "lake", {"url": (tmp_path / "no tes").as_uri()}, [Placed("notes", "")])
     assert len(addresses(store, whose("a"))) == 1
-
-
-KILLED = """
-import os, signal, sys
-from expunge.stores import {module} as module
-from expunge.stores.registry import open_store
-from expunge.terms import Method, Selector, Step
-from tests.stores.lakes import Placed
-
-store = open_store("delta", "lake", {{"path": sys.argv[1], "batch": 1}}, [Placed("notes", "")])
-selector = Selector("notes", any_of={{"id": frozenset({{"{mark}"}})}})
-places = tuple(one for batch in store.locate(selector) for one in batch.addresses)
-calls, real = 0, module.{name}
-def counted(*args, **named):
-    global calls
-    calls += 1
-    if calls == {moment}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args, **named)
-module.{name} = counted
-for done in store.erase(Step("notes", Method.DELETE, selector, places)):
-    print(done, flush=True)
-store.reclaim(selector)
-"""
-MOMENTS = [("delta_commit", "_commit", 1), ("delta_commit", "_commit", 2), ("delta", "vacuum", 1), ("delta", "forget", 1)]
-MOMENTS += [("delta_reclaim", "_set", 1), ("delta_reclaim", "_sweep", 1), ("delta_reclaim", "_set", 2), ("delta_place.os", "fsync", 5)]
-
-
-@pytest.mark.parametrize(("module", "name", "moment"), MOMENTS, ids=str)
-def test_killed_in_the_middle_nothing_is_lost_or_half_done(tmp_path: Path, module: str, name: str, moment: int) -> None:
-    put(tmp_path, *({"id": [MARK, "b"], "n": [number, number]} for number in range(3)), logRetentionDuration="interval 9 days")
-    store, selector = opened(tmp_path, batch=1), whose(MARK)
-    places = addresses(store, selector)
-    importing, _, inner = module.partition(".")
-    script = KILLED.format(module=importing, name=f"{inner}.{name}" if inner else name, moment=moment, mark=MARK)
-    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, cwd=Path.cwd())
-    assert killed.returncode == -9, killed.stderr
-    announced = sum(map(int, killed.stdout.split()))
-    assert not set(places[:announced]) & set(addresses(store, selector)), "announced, and still there"
-    assert store.verify(whose("b")).live == 3
-    assert sum(store.erase(Step("notes", Method.DELETE, selector, places[announced:]))) == len(places) - announced
-    store.reclaim(selector)
-    residue = store.verify(selector)
-    assert (residue.scanned, residue.live, residue.history) == (3, 0, 0)
-    assert MARK.encode() not in everywhere(tmp_path)
-    assert DeltaTable(tmp_path).metadata().configuration["delta.logRetentionDuration"] == "interval 9 days"
-
-
-def test_a_process_that_used_the_store_ends_in_peace(tmp_path: Path) -> None:
-    """Readers that call back into Python from Arrow's threads abort every second process at its end."""
-    put(tmp_path, *({"id": ["a", "b"]} for _ in range(3)))
-    script = KILLED.format(module="delta", name="vacuum", moment=0, mark="a")
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, cwd=Path.cwd())
-        assert done.returncode == 0, done.stderr
 
 
 def test_local_files_alone_are_opened_by_the_system(tmp_path: Path) -> None:

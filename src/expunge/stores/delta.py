@@ -16,7 +16,7 @@ from functools import partial
 from os import walk
 from pathlib import Path
 
-from expunge.errors import Drift, StoreError, UnknownStore
+from expunge.errors import Drift, Refused, StoreError, UnknownStore
 from expunge.stores.arrow import fields, nodes
 from expunge.stores.arrow_file import Part, contents, distinct, hits
 from expunge.stores.arrow_rows import by_prefix, check, digests, located, parsed
@@ -82,7 +82,7 @@ class DeltaStore:
             Drift, Unavailable, Refused: as the contract says.
         """
         listed = [self._shape(name, where) for name, where in self._places.items()]
-        return (*listed, *(self._shape(f"{UNLISTED} {path}", place(self._address, path, {})) for path in self._unlisted()))
+        return (*listed, *(self._glance(f"{UNLISTED} {path}", place(self._address, path, {})) for path in self._unlisted()))
 
     def locate(self, selector: Selector, carry: Sequence[str] = ()) -> Iterator[Located]:
         """Matching rows, in the order of the files that hold them.
@@ -230,6 +230,13 @@ class DeltaStore:
             version = current(at, where)
             known = tuple(with_values(one, checked=version.ruled(one.name.split(".")[0])) for one in fields(version.schema))
             return Shape(name, known, about=version.table.count())
+
+    def _glance(self, name: str, at: Place) -> Shape:
+        """The shape of a table that nobody listed; one that can't be read is told all the same, without fields."""
+        try:
+            return self._shape(name, at)
+        except (Refused, Drift):
+            return Shape(name, ())
 
     def _unlisted(self) -> list[str]:
         at = place(self._address, "", {})
