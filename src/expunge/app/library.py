@@ -182,7 +182,7 @@ class Expunge:
         if run_id is None:
             adopt(self.rooms, "operator")
         if reopen:
-            self._reopen(run_id)
+            self.reopen(run_id)
         worker = Worker(self.rooms, f"{socket.gethostname()}:{os.getpid()}", self.lease, watch)
         worker.finish_closing()
         done = 0
@@ -266,7 +266,12 @@ class Expunge:
             return found
         return self.rooms.journal.run(name).id
 
-    def _reopen(self, run_id: str | None) -> None:
+    def reopen(self, run_id: str | None = None) -> None:
+        """Put steps back that were given up (of one run, or of all), after what stopped them was mended.
+
+        Raises:
+            UnknownRequest: no such run.
+        """
         for run in [self.rooms.journal.run(run_id)] if run_id else self.rooms.journal.runs(RunStatus.INCOMPLETE):
             stopped = [step.name for step in self.rooms.journal.steps(run.id) if step.status is StepStatus.GIVEN_UP]
             if stopped:

@@ -23,6 +23,8 @@ from expunge.policy.load import load
 from expunge.policy.model import Policy
 from expunge.ports import Clock
 from expunge.runtime.clock import SystemClock
+from expunge.runtime.settings import Settings
+from expunge.runtime.telemetry import configure
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 
@@ -31,25 +33,24 @@ EXTERNAL_ROOT = "EXPUNGE_EXTERNAL_ROOT"
 
 LOOKUP_BYTES = 32
 
-LEASE = timedelta(seconds=30)
-"""A dead worker's step is taken over after this; a live one renews it three times in that time."""
-
 
 def open_policy(
-    path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | None = None, clock: Clock | None = None, lease: timedelta = LEASE
+    path: str | Path = "expunge.yaml", *, env: Mapping[str, str] | None = None, clock: Clock | None = None, lease: timedelta | None = None
 ) -> Expunge:
     """Open a policy file with its journal, keys and evidence; stores are opened when they are first used.
 
     ``env`` fills in the policy's ``${NAME}``; the process's environment, if not given. ``lease`` is how long a step of this worker is its
-    own without a sign of life.
+    own without a sign of life (``EXPUNGE_LEASE``, if not given).
 
     Raises:
         PolicyInvalid: with every problem and its place.
         StoreError, KeyStoreError, EvidenceError: the control database, the keys or the log can't be opened.
     """
     given = dict(os.environ) if env is None else dict(env)
+    settings = Settings.read(given)
+    configure(settings.log)
     policy = load(Path(path), given)
-    return Expunge(open_rooms(policy, given, clock or SystemClock()), lease)
+    return Expunge(open_rooms(policy, given, clock or SystemClock()), lease or settings.lease)
 
 
 def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:

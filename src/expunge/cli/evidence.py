@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
+from expunge.app.checking import Verified, check_receipt
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out, table
-from expunge.errors import BadProof
-from expunge.evidence.receipts import Verified, verify_receipt
 from expunge.terms import Json
 
 log = typer.Typer(help="The evidence log.", no_args_is_help=True)
@@ -22,7 +21,7 @@ def verify(
     json: AsJson = False,
 ) -> None:
     """Check a receipt offline: both signatures, its place in the log, the signed head. One changed byte is refused."""
-    found = verify_receipt(_read(receipt), _read(trust))
+    found = check_receipt(receipt, trust)
     if json:
         document(
             {
@@ -56,13 +55,6 @@ def check(policy: PolicyPath = DEFAULT_POLICY, json: AsJson = False) -> None:
         out.print(
             f"[green]ok[/]: {found.origin}, {found.size} entries, root {found.root.hex()[:16]}…, signed {found.at:%Y-%m-%d %H:%M:%S} UTC"
         )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        raise BadProof("the file can't be read", where=path.name) from None
 
 
 def _tell(found: Verified) -> None:

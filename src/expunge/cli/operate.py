@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import os
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from expunge.app.library import PATIENCE, as_json
+from expunge.app.service import Shift, work_in_processes, work_shift
 from expunge.cli.present import progress, show_incidents, show_runs, show_standing
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out
 from expunge.errors import RunUnfinished
 
 RunName = Annotated[str | None, typer.Argument(metavar="[RUN|REQUEST]", help="A run's or a request's id; all, if not given.")]
-
-LOOK_EVERY = 1.0
-"""Seconds between looks when `work --forever` has nothing to do: one query on the journal."""
 
 
 def approve(
@@ -41,15 +39,17 @@ def work(
     patience: Annotated[float, typer.Option(help="Seconds to wait for steps that are to be tried again.")] = PATIENCE.total_seconds(),
     reopen: Annotated[bool, typer.Option("--reopen", help="Put steps back that were given up, after mending what stopped them.")] = False,
     forever: Annotated[bool, typer.Option("--forever", help="Keep working as a service.")] = False,
+    workers: Annotated[int, typer.Option(min=1, envvar="EXPUNGE_WORKERS", help="Processes that work at the same time.")] = 1,
     json: AsJson = False,
 ) -> None:
     """Do what is due: continue runs after a crash or an outage, start what was filed, close what is no longer pending."""
     with opened(policy) as library, progress(library, quiet=json) as watch:
         name = library.find_run(run) if run else None
-        done = library.work(name, patience=timedelta(seconds=patience), watch=watch, reopen=reopen)
-        while forever:
-            time.sleep(LOOK_EVERY)
-            done += library.work(name, patience=timedelta(seconds=patience), watch=watch)
+        if reopen:
+            library.reopen(name)
+        shift = Shift(policy, name, timedelta(seconds=patience), forever=forever)
+        ray = os.environ.get("EXPUNGE_RAY")
+        done = work_in_processes(shift, workers, ray) if workers > 1 or ray else work_shift(shift, library, watch)
         standings = [library.status(one.id) for one in library.runs() if name in (None, one.id)]
     if json:
         document({"steps_done": done, "runs": [as_json(one) for one in standings]})

@@ -7,6 +7,7 @@ stops the step and opens an incident, and evidence that does not verify stops ev
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ INCIDENT_CLOCK = timedelta(hours=72)
 """By when an incident's owner must have acted: the clock of GDPR 33(1), which is the shortest that the law notes give."""
 
 OWNERS: Mapping[str, str] = {"policy": "privacy engineer", "store": "store operator", "keystore": "key operator", "evidence": "security"}
+
+_log = logging.getLogger("expunge.erase")
 
 Watcher = Callable[[Lease, str, Json], None]
 """Told of every step: the lease, ``started`` / ``done`` / ``retry`` / ``waiting`` / ``stopped``, and its result or reason."""
@@ -58,15 +61,15 @@ class Worker:
         lease = self.rooms.journal.claim(self.name, run_id, self.lease)
         if lease is None:
             return False
-        self.watch(lease, "started", None)
+        self._tell(lease, "started", None)
         try:
             with self._renewed(lease):
                 result = ALL_STAGES[lease.kind](self.rooms, lease)
             self.rooms.journal.finish(lease, result)
             self._passed(lease)
-            self.watch(lease, "done", result)
+            self._tell(lease, "done", result)
         except LeaseLost:
-            self.watch(lease, "lost", None)
+            self._tell(lease, "lost", None)
         except WaitUntil as wait:
             self._wait(lease, wait)
         except ExpungeError as fault:
@@ -81,9 +84,16 @@ class Worker:
                 if steps and all(step.status is StepStatus.DONE for step in steps) and steps[-1].kind == "close":
                     self.rooms.journal.close_run(run.id)
 
+    def _tell(self, lease: Lease, event: str, result: Json) -> None:
+        """Tell the watcher, and the log: names that we gave and numbers, never an identifier."""
+        facts = {"run": lease.run_id, "step": lease.name, "kind": lease.kind, "store": lease.store, "collection": lease.collection}
+        code = result.get("code") if isinstance(result, Mapping) and event in ("retry", "stopped") else None
+        _log.info(event, extra={**facts, "worker": lease.owner, "attempt": lease.attempt, "code": code})
+        self.watch(lease, event, result)
+
     def _passed(self, lease: Lease) -> None:
         """What failed here before has passed; and a run whose last step is done is closed."""
-        if lease.attempt > 1:
+        if lease.fence > 1:  # attempts are forgotten when a step is put back, fences are not
             reached = self.rooms.policy.catalog.stores if lease.kind == "locate" else [lease.store] if lease.store else []
             for control in (_control(lease, None), *(f"reach:{store}" for store in reached)):
                 self.rooms.journal.passed(control)
@@ -94,7 +104,7 @@ class Worker:
         self.rooms.journal.wait_until(lease, self.rooms.clock.now() + wait.wait, {"why": wait.why})
         if lease.kind == "close":
             self.rooms.journal.set_run_status(lease.run_id, RunStatus.PENDING)
-        self.watch(lease, "waiting", {"why": wait.why})
+        self._tell(lease, "waiting", {"why": wait.why})
 
     def _fault(self, lease: Lease, fault: ExpungeError) -> None:
         """Put the step back or stop it; either way an incident with an owner and a clock says so."""
@@ -112,7 +122,7 @@ class Worker:
             event = "stopped"
         waiting = [request.id for request in journal.requests(run_id=lease.run_id) if request.status is RequestStatus.RUNNING]
         journal.set_request_status(waiting, RequestStatus.INCOMPLETE)
-        self.watch(lease, event, {"code": fault.code, "message": str(fault), "hint": fault.hint})
+        self._tell(lease, event, {"code": fault.code, "message": str(fault), "hint": fault.hint})
         if isinstance(fault, EvidenceError):
             raise fault
 
