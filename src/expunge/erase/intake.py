@@ -122,7 +122,8 @@ def adopt(rooms: Rooms, started_by: str) -> list[Run]:
     for request in waiting:
         people = people_of([request])
         if request.kind == "erase" and request.run_id is None and not rooms.journal.held(numbers_of([request])) and people.people:
-            groups.setdefault(rfc8785.dumps(scope_json(scope_of(request))), []).append(request)
+            scope = scope_of(request)
+            groups.setdefault(rfc8785.dumps({**scope_json(scope), "items": list(scope.items)}), []).append(request)
     runs = []
     for group in groups.values():
         sight = look(rooms, scope_of(group[0]), tolerate=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from expunge.erase.plan import scope_json
 from expunge.journal.records import Request, Run, StepRow
@@ -106,6 +106,14 @@ def pending_until(store: StoreNote, outcome: Outcome, erased_at: datetime) -> st
         return None
     declared = (erased_at + store.history_clears_in).isoformat() if store.history_clears_in is not None else None
     return max((when for when in (declared, outcome.clears_at) if when is not None), default=None)
+
+
+def _horizon(store: StoreNote) -> str:
+    """How long what surrounds a store (its server's log, archives, backups) may keep copies, as the policy declares it."""
+    clears = store.history_clears_in
+    if clears is None:
+        return "not declared"
+    return f"{clears.days} days" if clears == timedelta(days=clears.days) else f"{int(clears.total_seconds())} seconds"
 
 
 def run_statement(
@@ -217,6 +225,7 @@ def _row(one: Outcome, store: StoreNote, erased_at: datetime) -> Json:
         "history": one.history,
         "reclaimed": one.reclaimed,
         "pending_until": pending_until(store, one, erased_at),
+        "horizon": _horizon(store) if one.located else None,
         "kept": {"records": one.kept, "basis": one.basis} if one.kept else None,
         "note": one.note,
     }
@@ -228,7 +237,7 @@ def _own(row: Json, mine: Mapping[str, int], kept: Mapping[str, Json]) -> dict[s
     count = mine.get(address, 0)
     own_kept = _whole(kept.get(address))
     basis = _mapping(held.get("kept")).get("basis")
-    names = ("collection", "method", "level", "history", "pending_until", "after", "note")
+    names = ("collection", "method", "level", "history", "pending_until", "horizon", "after", "note")
     own = {name: held[name] for name in names}
     return {**own, "located": count, "before": count, "erased": count, "kept": {"records": own_kept, "basis": basis} if own_kept else None}
 
