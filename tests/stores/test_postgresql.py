@@ -497,6 +497,42 @@ class TestSpace:
         assert told.history is None
         assert "leaves bytes" in told.note
 
+    def test_a_vacuum_by_the_server_leaves_bytes_and_says_so(self, postgresql_server: PostgreSQL, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            f"INSERT INTO a SELECT g, '{MARKER}' || g % 2 FROM generate_series(1, 50) g",
+        )
+        selector = pick("a", owner=f"{MARKER}1")
+        with closing(opened(url)) as store:
+            erase(store, selector)
+            run(url, "VACUUM a")
+            told = store.verify(selector)
+            assert told.history is None
+            assert "leaves bytes" in told.note
+            store.reclaim(selector)
+        with closing(opened(url)) as store:
+            assert store.verify(selector).history == 0
+        assert holding(postgresql_server, url, f"{MARKER}1") == []
+
+    def test_an_owner_who_is_no_superuser_is_told_of_samples(self, url: str) -> None:
+        run(
+            url,
+            "DROP ROLE IF EXISTS landlord",
+            "CREATE ROLE landlord LOGIN",
+            "GRANT ALL ON SCHEMA public TO landlord",
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            f"INSERT INTO a SELECT g, '{MARKER}' FROM generate_series(1, 50) g",
+            "ALTER TABLE a OWNER TO landlord",
+        )
+        with closing(opened(sa.make_url(url).set(username="landlord"))) as store:
+            assert erase(store, pick("a", owner=MARKER)) == 50
+            assert "pg_statistic" in store.reclaim(pick("a", owner=MARKER)).note
+            told = store.verify(pick("a", owner=MARKER))
+        assert told.history == 0
+        assert "pg_statistic" in told.note
+        run(url, "DROP OWNED BY landlord")
+
     def test_a_partitioned_table_is_reclaimed_whole(self, postgresql_server: PostgreSQL, url: str) -> None:
         run(
             url,

@@ -311,6 +311,13 @@ class TestFullText:
         assert holding(path, self.WORD) == []
         assert ask(path, "SELECT count(*) FROM words WHERE words MATCH 'hello'") == [(200,)]
 
+    def test_an_index_that_keeps_no_content_is_an_error(self, path: Path) -> None:
+        run(path, "CREATE VIRTUAL TABLE bare USING fts5(words, content='')", f"INSERT INTO bare (rowid, words) VALUES (1, '{self.WORD}')")
+        with closing(opened(path)) as store:
+            for look in (store.verify, lambda one: list(store.locate(one))):
+                with pytest.raises(Drift, match="words"):
+                    look(pick("bare", words=self.WORD))
+
     def test_an_index_is_erased_with_its_table(self, path: Path) -> None:
         self.fill(path)
         with closing(opened(path)) as store, pytest.raises(Refused, match="said"):

@@ -191,7 +191,9 @@ class SqlStore:
             held = sum(one in selector.minus for one in self._addresses(table, scan.rows, {}))
             left = self._left.get(table.name)
             history, told = (left, "") if left is not None else self._dialect.history(connection, table)
-            return Residue(scan.scanned, scan.live - held, history, note="; ".join(filter(None, (scan.note, told, self._dialect.remark))))
+            return Residue(
+                scan.scanned, scan.live - held, history, note="; ".join(filter(None, (scan.note, told, self._dialect.remark(connection))))
+            )
 
     def read(self, collection: str, addresses: Iterable[str]) -> Iterator[Record]:
         """The whole records, in the order given.

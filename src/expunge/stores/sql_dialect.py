@@ -102,9 +102,6 @@ class Dialect(Protocol):
     """The store's, for errors."""
 
     engine: sa.Engine
-    remark: str
-    """What every verification says."""
-
     handle: str
     """The physical name of a record within one transaction: ``rowid``, ``ctid``."""
 
@@ -168,6 +165,10 @@ class Dialect(Protocol):
 
     def history(self, connection: sa.Connection, table: Table) -> tuple[int | None, str]:
         """Copies that may be left of deleted records, and what is not known."""
+        ...
+
+    def remark(self, connection: sa.Connection) -> str:
+        """What every verification says of places that nobody can look into from here."""
         ...
 
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:

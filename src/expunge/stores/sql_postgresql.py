@@ -18,7 +18,7 @@ from expunge.stores.base import coerce, coerce_all
 from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_postgresql_schema import tables
-from expunge.stores.sql_postgresql_space import REMARK, history, rewrite
+from expunge.stores.sql_postgresql_space import history, remark, rewrite
 from expunge.stores.sql_postgresql_values import Named, array, holdable, integers, one_of, require_moments, within
 from expunge.stores.sql_postgresql_verify import count
 from expunge.stores.sql_table import SELECTABLE, Table
@@ -41,7 +41,6 @@ class Postgresql:
     """The dialect of one PostgreSQL schema."""
 
     handle = "ctid"
-    remark = REMARK
 
     def __init__(self, name: str, options: Options) -> None:
         """Connect nothing yet."""
@@ -221,6 +220,10 @@ class Postgresql:
     def history(self, connection: sa.Connection, table: Table) -> tuple[int | None, str]:
         """Dead rows and materialised views."""
         return history(connection, table, rewrites=self._options.rewrite)
+
+    def remark(self, connection: sa.Connection) -> str:
+        """The write-ahead log, and samples that only a superuser can clear."""
+        return remark(connection)
 
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:
         """``VACUUM (FULL)``, or a plain one if the policy says so."""

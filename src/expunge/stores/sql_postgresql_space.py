@@ -19,6 +19,8 @@ from expunge.stores.sql_table import Table
 from expunge.terms import Reclaimed
 
 REMARK = "the write-ahead log (WAL) of the server, its archive and its backups keep copies until they are recycled; not looked at"
+SAMPLED = "older samples of the planner (pg_statistic) may hold values until a superuser reclaims"
+SUPERUSER = sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
 PERMISSION = "42501"
 
 DEAD = sa.text(
@@ -73,6 +75,11 @@ def history(connection: sa.Connection, table: Table, *, rewrites: bool) -> tuple
     if not rewrites or (vacuumed and not dead):
         return None, "; ".join([*told, "a plain VACUUM leaves bytes in the pages until they are used again"])
     return int(dead) + len(views), "; ".join(told)
+
+
+def remark(connection: sa.Connection) -> str:
+    """What is out of sight, or out of this role's reach."""
+    return REMARK if connection.execute(SUPERUSER).scalar_one() else f"{SAMPLED}; {REMARK}"
 
 
 def rewrite(connection: sa.Connection, table: Table, where: str, *, full: bool) -> tuple[Reclaimed, int | None]:

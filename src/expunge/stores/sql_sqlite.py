@@ -35,7 +35,6 @@ class Sqlite:
     """The dialect of one SQLite file."""
 
     handle = ROWID
-    remark = ""
 
     def __init__(self, name: str, options: Options) -> None:
         """Open nothing yet."""
@@ -190,6 +189,10 @@ class Sqlite:
     def history(self, connection: sa.Connection, table: Table) -> tuple[int | None, str]:
         """Free pages, the write-ahead log, the journal, and words that full-text indexes kept."""
         return history(connection, table, self.path)
+
+    def remark(self, connection: sa.Connection) -> str:  # noqa: ARG002 - PostgreSQL's needs it
+        """Nothing: the file is all there is."""
+        return ""
 
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:
         """Rebuild what hangs on the table, then ``VACUUM`` and empty the log."""

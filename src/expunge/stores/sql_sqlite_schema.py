@@ -126,7 +126,8 @@ def _virtual(connection: sa.Connection, one: Declared) -> Table:
         found = connection.execute(VIRTUAL, {"table": one.name}).all()
     except sa.exc.OperationalError:  # its module is not loaded here: listed, with no field that could be selected by
         found = []
-    kinds = {name: FieldType.TEXT if one.module in FULL_TEXT else field_type(kind) for name, kind, _, _ in found}
+    words = FieldType.OTHER if one.content == "" else FieldType.TEXT  # an index that keeps no content shows none: nothing selects by it
+    kinds = {name: words if one.module in FULL_TEXT else field_type(kind) for name, kind, _, _ in found}
     columns = [Column(name, kind, nullable=True) for name, kind in kinds.items()]
     return Table(
         shape=shape_of(one.name, columns, Constraints(), hangs_on=one.content or None),
