@@ -1,0 +1,455 @@
+"""Replay after a restore: what came back goes again, what is new stays, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from examples.home import estate as program
+from examples.home.where import Amounts, Where
+
+import expunge
+from expunge.app.library import Expunge, Standing
+from expunge.erase.recognise import spellings
+from expunge.erase.replay import AT_WORK, NO_DATE, NO_OWN_RECORD, NOT_FOUND, Replayed
+from expunge.errors import Refused, UnknownStore
+from expunge.evidence.stones import Stone
+from expunge.terms import Identifier, Scope, Span
+from expunge.testing.clock import FakeClock
+from tests.erase.toy import SOON, Place, Wrapped, command, opened, sql, toy
+from tests.unit.test_estate import lines_of, objects_of, points_of, rollups_of, rows_of_sql
+
+AMOUNTS = Amounts(clips_per_profile=2, points_per_person=4)
+CHILD, ADULT, LISTENED = 21, 31, 11
+VOICE = Scope(categories=("user.biometric.voice",))
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+class Estate:
+    """The example's estate in SQLite and folders, with a backup of its database and media."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.backup = folder.parent / "backup"
+
+    @contextmanager
+    def library(self) -> Iterator[Expunge]:
+        with expunge.open(self.folder / "expunge.yaml", env={}) as library:
+            yield library
+
+    def keep(self) -> None:
+        shutil.copytree(self.data, self.backup)
+
+    def restore(self, *names: str) -> None:
+        for name in names:
+            here, there = self.data / name, self.backup / name
+            if here.is_dir():
+                shutil.rmtree(here)
+                shutil.copytree(there, here)
+            else:
+                for beside in ("-wal", "-shm"):
+                    (self.data / f"{name}{beside}").unlink(missing_ok=True)
+                shutil.copy2(there, here)
+
+    def content(self) -> dict[str, object]:
+        folder = self.folder
+        lines = sorted(json.dumps(one, sort_keys=True) for one in lines_of(folder))
+        return {
+            **rows_of_sql(Where(folder).sql_url),
+            "objects": objects_of(folder),
+            "points": points_of(folder),
+            "rollups": rollups_of(folder),
+            "lines": lines,
+        }
+
+    def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+        engine = sa.create_engine(Where(self.folder).sql_url)
+        with engine.begin() as connection:
+            done = connection.execute(sa.text(statement), values)
+            rows = [tuple(row) for row in done] if done.returns_rows else []
+        engine.dispose()
+        return rows
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The estate with a child, an adult and one child's voice erased, and the backup from before."""
+    folder = tmp_path_factory.mktemp("pristine") / "home"
+    program.build(Where(folder), 4, amounts=AMOUNTS)
+    estate = Estate(folder)
+    estate.keep()
+    with estate.library() as library:
+        for subjects, scope in (([f"child:{CHILD}", f"adult:{ADULT}"], None), ([f"child:{LISTENED}"], VOICE)):
+            _, standings = library.erase(subjects, scope, patience=SOON)
+            assert all(one.complete for one in standings)
+    return folder
+
+
+@pytest.fixture
+def estate(pristine: Path, tmp_path: Path) -> Estate:
+    shutil.copytree(pristine.parent, tmp_path / "all", symlinks=True)
+    return Estate(tmp_path / "all" / "home")
+
+
+def complete(library: Expunge, standings: tuple[Standing, ...]) -> None:
+    """Every run is done and every receipt verifies."""
+    assert all(one.complete for one in standings)
+    for standing in standings:
+        for note in standing.receipts:
+            assert library.verify(Path(note.path)).statement
+    library.check_log()
+
+
+def test_what_came_back_is_gone_again(estate: Estate) -> None:
+    after = estate.content()
+    estate.restore("app.db", "media")
+    assert estate.content() != after
+    with estate.library() as library:
+        seen, nothing = library.replay("app", dry_run=True)
+        assert nothing == ()
+        assert estate.content() != after
+        assert (seen.people, seen.returned, seen.again) == (3, 3, 0)
+        assert seen.fields["app.profiles.id"] == 2
+        assert seen.fields["app.people.id"] == 1
+        assert seen.records["app.profiles"] == seen.records["app.people"] == 1
+        replayed, standings = library.replay("app", patience=SOON)
+        complete(library, standings)
+        assert replace(replayed, started=()) == seen
+        assert len(standings) == 2, "one run per scope"
+        asked = [request for one in standings for request in one.requests]
+        assert {one.requester for one in asked} == {"replay"}
+        assert all(one.authority.startswith("tombstone of request req_") for one in asked)
+        assert sum(one.scope == {"categories": [], "items": []} for one in asked) == 2
+    assert estate.content() == after
+
+
+def test_a_media_folder_alone_is_recognised_by_its_keys(estate: Estate) -> None:
+    after = estate.content()
+    estate.restore("media")
+    with estate.library() as library:
+        replayed, standings = library.replay("media", patience=SOON)
+        complete(library, standings)
+        assert replayed.fields.keys() >= {"media.voice_child.profile_id", "media.voice_adult.person_id"}
+    assert estate.content() == after
+
+
+@pytest.mark.parametrize(("store", "name"), [("places", "lake"), ("secondary", "lake"), ("logs", "logs")])
+def test_lakes_and_logs_are_replayed(estate: Estate, store: str, name: str) -> None:
+    before = estate.content()
+    estate.restore(name)
+    with estate.library() as library:
+        replayed, standings = library.replay(store, patience=SOON)
+        complete(library, standings)
+        assert replayed.returned >= 2
+    after = estate.content()
+    assert {part for part in after if after[part] != before[part]} == set()
+
+
+def test_twice_is_once(estate: Estate) -> None:
+    estate.restore("app.db", "media")
+    with estate.library() as library:
+        library.replay("app", patience=SOON)
+        before = estate.content()
+        for store in ("app", "media", "places", "secondary", "logs"):
+            replayed, standings = library.replay(store, patience=SOON)
+            assert (replayed.returned, standings, replayed.started) == (0, (), ())
+    assert estate.content() == before
+
+
+def test_nothing_came_back_without_a_restore(estate: Estate) -> None:
+    before = estate.content()
+    with estate.library() as library:
+        replayed, standings = library.replay("app")
+        assert (replayed.people, replayed.returned, standings) == (1, 0, ())
+    assert estate.content() == before
+
+
+def test_who_came_back_keeps_what_is_new(estate: Estate) -> None:
+    """The child signs up again under the same key; a fact from before is restored beside the new ones."""
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+    add = "insert into profiles (id, household_id, guardian_id, nickname, birth_year, created_at, last_used_at)"
+    estate.sql(f"{add} select :id, household_id, guardian_id, 'Robin', 2019, :now, :now from profiles where id = 22", id=CHILD, now=now)
+    fact = "insert into remembered_facts (id, profile_id, fact, created_at) values (:id, :child, :fact, :at)"
+    for number, at in ((90_001, now), (90_002, "2026-01-02 03:04:05")):
+        estate.sql(fact, id=number, child=CHILD, fact="likes kites", at=at)
+    with estate.library() as library:
+        replayed, standings = library.replay("app", patience=SOON)
+        complete(library, standings)
+        assert (replayed.again, replayed.returned, replayed.records) == (1, 1, {"app.remembered_facts": 1})
+        assert library.replay("app")[0].returned == 0
+    assert estate.sql("select nickname from profiles where id = :id", id=CHILD) == [("Robin",)]
+    assert estate.sql("select id from remembered_facts where profile_id = :id", id=CHILD) == [(90_001,)]
+
+
+def test_new_voice_of_a_child_whose_voice_was_erased_stays(estate: Estate) -> None:
+    """Only what was captured before the tombstone, or before the backup if its time is known, came out of it."""
+    ((clip, key),) = estate.sql("select id, object_key from clips where profile_id = :id limit 1", id=LISTENED)
+    estate.sql("update clips set recorded_at = :now where id = :id", now=datetime.now(UTC).replace(tzinfo=None).isoformat(" "), id=clip)
+    path = estate.data / "media" / str(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"new")
+    with estate.library() as library:
+        for taken in (None, datetime(2026, 7, 1, tzinfo=UTC)):
+            replayed, standings = library.replay("media", taken_at=taken, patience=SOON)
+            assert (replayed.returned, standings) == (0, ())
+    assert path.read_bytes() == b"new"
+
+
+def test_a_lifted_tombstone_is_no_tombstone(estate: Estate) -> None:
+    estate.restore("app.db")
+    with estate.library() as library:
+        for run in library.runs():
+            for request in library.status(run.id).requests:
+                library.rooms.register.lift(request.id, datetime.now(UTC))
+        replayed, standings = library.replay("app")
+        assert (replayed.people, replayed.fields, standings) == (0, {}, ())
+
+
+def test_statements_do_not_grow_with_tombstones(estate: Estate) -> None:
+    """The same people among four tombstones and among a thousand."""
+    estate.restore("app.db")
+    counts = []
+    with estate.library() as library:
+        for _ in range(2):
+            store = library.rooms.stores["app"]
+            before = store.statements  # type: ignore[attr-defined]  # the SQL store is a Counter
+            library.replay("app", dry_run=True)
+            counts.append(store.statements - before)  # type: ignore[attr-defined]  # as above
+            library.rooms.register.lay(
+                Stone(Identifier(type_, str(number)), (), None, "req_other", datetime.now(UTC))
+                for type_ in ("person_id", "profile_id", "email")
+                for number in range(10_000, 10_500)
+            )
+    assert counts[0] == counts[1]
+
+
+# What the small estate shows: undated collections, items, other people, approval, faults.
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return toy(tmp_path / "toy")
+
+
+def saved(place: Place) -> Path:
+    return Path(shutil.copytree(place.folder, place.folder.with_name("saved")))
+
+
+def restored(place: Place, copy: Path, *names: str) -> None:
+    for name in names:
+        if (copy / name).is_dir():
+            shutil.rmtree(place.folder / name, ignore_errors=True)
+            shutil.copytree(copy / name, place.folder / name)
+        else:
+            shutil.copy2(copy / name, place.folder / name)
+
+
+def doubts(replayed: Replayed) -> dict[tuple[str, str], int]:
+    return {(one.place, one.why): one.count for one in replayed.undecided}
+
+
+def test_a_household_comes_back_without_those_who_had_moved_in_from_elsewhere(place: Place) -> None:
+    """In the backup a child of household 4 still lived in household 3: nobody has erased that child."""
+    sql(place, "update profiles set household_id = 3 where household_id = 4")
+    copy = saved(place)
+    moved = sql(place, "update profiles set household_id = 4 where id > 40 returning id")
+    assert moved
+    with opened(place) as library:
+        complete(library, library.erase(["household:3"], patience=SOON)[1])
+        restored(place, copy, "app.db", "media")
+        replayed, standings = library.replay("app", patience=timedelta(0))
+        assert replayed.returned > 1
+        assert not any(one.complete for one in standings), "the household's record can't go while somebody lives in it"
+    assert {row[0] for row in sql(place, "select id from profiles")} >= {row[0] for row in moved}
+
+
+def test_an_undated_own_record_is_taken_for_restored_unless_registered_anew(place: Place) -> None:
+    copy = saved(place)
+    with opened(place) as library:
+        complete(library, library.erase(["child:11"], patience=SOON)[1])
+        restored(place, copy, "app.db", "media")
+        library.rooms.journal.register("child", [[Identifier("profile_id", "11")]])
+        replayed, standings = library.replay("app", patience=SOON)
+        assert (replayed.again, replayed.returned, standings) == (1, 0, ())
+        assert doubts(replayed)["app.clips", NO_DATE] > 0
+        library.rooms.journal.forget(library.rooms.journal.numbers([Identifier("profile_id", "11")]).values())
+        replayed, standings = library.replay("app", patience=SOON)
+        complete(library, standings)
+        assert (replayed.again, replayed.returned, replayed.undecided) == (0, 1, ())
+    assert sql(place, "select count(*) from profiles where id = 11") == [(0,)]
+
+
+def test_another_account_with_the_same_address_is_somebody_else(place: Place) -> None:
+    """An e-mail address in a person's own record says nothing: the key does."""
+    ((email,),) = sql(place, "select email from people where id = 11")
+    sql(place, "update people set email = :email where id = 21", email=email)
+    with opened(place) as library:
+        complete(library, library.erase(["adult:11"], patience=SOON)[1])
+        before = sql(place, "select * from people order by id")
+        replayed, _ = library.replay("app")
+        assert (replayed.people, replayed.returned) == (0, 0)
+    assert sql(place, "select * from people order by id") == before
+
+
+def test_items_come_back_by_their_keys(place: Place) -> None:
+    with (place.folder / "app.yml").open("a") as file:
+        file.write("      - name: notes\n        meta: {expunge: {captured_at: at}}\n        fields:\n")
+        file.write("          - {name: id, fides_meta: {primary_key: true}}\n          - {name: at}\n")
+        file.write("          - {name: profile_id, fides_meta: {references: [{dataset: app, field: profiles.id, direction: from}]}}\n")
+    sql(place, "create table notes(id text primary key, at timestamp, profile_id integer references profiles(id))")
+    sql(place, "create index notes_profile on notes(profile_id)")
+    for name, day in (("a'1", 1), ("b", 2), ("c", 3)):
+        sql(place, "insert into notes values (:id, :at, 11)", id=name, at=f"2026-01-0{day} 00:00:00")
+    copy = saved(place)
+    with opened(place) as library:
+        ((clip,),) = sql(place, "select id from clips where profile_id = 11 limit 1")
+        items = Scope(items=("app.notes/a'1", "app.notes/b", f"app.clips/{clip}"))
+        complete(library, library.erase(["child:11"], items, patience=SOON)[1])
+        restored(place, copy, "app.db")
+        sql(place, "update notes set at = '2036-01-01 00:00:00' where id = 'b'")  # the key was given to something new
+        replayed, standings = library.replay("app", patience=SOON)
+        complete(library, standings)
+        assert replayed.records == {"app.notes": 1}
+        assert doubts(replayed)["app.clips", NO_DATE] == 1
+        assert library.replay("app")[0].records == {}
+    assert sql(place, "select id from notes order by id") == [("b",), ("c",)]
+
+
+def test_a_range_begins_where_the_request_said(place: Place) -> None:
+    """A tombstone keeps only the end of a range: its beginning is read from the journal, or from the receipt."""
+    app = place.folder / "app.yml"
+    app.write_text(app.read_text().replace("- name: clips\n", "- name: clips\n        meta: {expunge: {captured_at: at}}\n", 1))
+    app.write_text(app.read_text().replace("{name: said,", "{name: at}\n          - {name: said,", 1))
+    sql(place, "alter table clips add column at timestamp")
+    sql(place, "update clips set at = '2026-03-01 00:00:00'")
+    sql(place, "insert into clips values ('early', 11, 'hm', '2026-01-01 00:00:00'), ('late', 11, 'hm', '2026-05-01 00:00:00')")
+    copy = saved(place)
+    scope = Scope(captured=Span(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)))
+    with opened(place) as library:
+        complete(library, library.erase(["child:11"], scope, patience=SOON)[1])
+    after = sql(place, "select id from clips order by id")
+    for lost in (False, True):
+        restored(place, copy, "app.db")
+        if lost:
+            for file in (place.folder / "state").glob("journal.db*"):
+                file.unlink()
+        with opened(place) as library:
+            _, standings = library.replay("app", patience=SOON)
+            complete(library, standings)
+        assert sql(place, "select id from clips order by id") == after
+
+
+def test_a_request_at_work_is_left_to_its_run(place: Place) -> None:
+    with opened(place) as library:
+        library.request(["child:11"])
+        replayed, standings = library.replay("app")
+        assert (replayed.returned, standings) == (0, ())
+        assert doubts(replayed) == {("tombstones", AT_WORK): 1}
+
+
+def test_many_need_a_second_person(tmp_path: Path) -> None:
+    place = toy(tmp_path / "toy", top="expunge: 1\nblast_radius: {subjects: 2, share: 1 %}")
+    copy = saved(place)
+    with opened(place) as library:
+        for household in (1, 2):
+            started, _ = library.erase([f"household:{household}"], by="one")
+            for run in started.runs:
+                if run.needs_approval:
+                    library.approve(run.id, run.plan_digest, by="two")
+            library.work(patience=SOON)
+        restored(place, copy, "app.db")
+        replayed, standings = library.replay("app", by="one", patience=SOON)
+        assert replayed.needs_approval
+        assert not any(one.complete for one in standings)
+        assert sql(place, "select count(*) from households where id < 3") == [(2,)]
+        library.approve(standings[0].run.id, standings[0].run.plan_digest, by="two")
+        library.work(patience=SOON)
+        complete(library, tuple(library.status(one.run.id) for one in standings))
+    assert sql(place, "select count(*) from households where id < 3") == [(0,)]
+
+
+def test_faults(place: Place) -> None:
+    with opened(place) as library:
+        with pytest.raises(UnknownStore):
+            library.replay("apps")
+        library.rooms.stores._open["app"] = Wrapped(library.rooms.stores["app"])  # type: ignore[attr-defined]  # a store that lists nothing
+        with pytest.raises(Refused, match="can't list"):
+            library.replay("app")
+
+
+def test_hostile_values_are_only_values(place: Place) -> None:
+    hostile = ("'; drop table clips; --", "%", "\N{SNOWMAN}" * 99, "11", "null")
+    for number, text in enumerate(hostile):
+        sql(place, "insert into messages values (:id, null, null, :body)", id=9_000 + number, body=text)
+        sql(place, "insert into people values (:id, 1, :email)", id=9_000 + number, email=text)
+    clock = FakeClock()
+    clock.set(datetime.now(UTC))
+    with opened(place, clock) as library:
+        library.rooms.register.lay(
+            Stone(Identifier(type_, text), (), None, "req_gone", clock.now()) for type_ in ("email", "item") for text in hostile
+        )
+        before = sql(place, "select * from people order by id")
+        replayed, _ = library.replay("app")
+        assert (replayed.people, replayed.returned) == (0, 0)
+        assert all(text not in repr(replayed) for text in hostile[:3])
+    assert sql(place, "select * from people order by id") == before
+
+
+def test_a_record_that_knows_a_person_by_their_address_only_is_undecided(place: Place) -> None:
+    with (place.folder / "app.yml").open("a") as file:
+        file.write("      - name: letters\n        fields:\n          - {name: id, fides_meta: {primary_key: true}}\n")
+        file.write("          - {name: email, data_categories: [user.contact.email], fides_meta: {identity: email}}\n")
+    sql(place, "create table letters(id integer primary key, email text)")
+    ((email,),) = sql(place, "select email from people where id = 11")
+    with opened(place) as library:
+        complete(library, library.erase(["adult:11"], patience=SOON)[1])
+        sql(place, "insert into letters values (1, :email), (2, 'nobody@else.example')", email=email)
+        replayed, _ = library.replay("app")
+        assert doubts(replayed) == {("app.letters.email", NO_OWN_RECORD): 1}
+        assert replayed.fields == {"app.letters.email": 1}
+
+
+def test_whom_nothing_is_found_of_is_told(place: Place) -> None:
+    """A key that a column of numbers with fractions holds is recognised, and not found: that is said, not passed over."""
+    sql(place, "create table scores(id integer primary key, profile_id real)")
+    with (place.folder / "app.yml").open("a") as file:
+        file.write("      - name: scores\n        fields:\n          - {name: id, fides_meta: {primary_key: true}}\n")
+        file.write("          - {name: profile_id, fides_meta: {references: [{dataset: app, field: profiles.id, direction: from}]}}\n")
+    with opened(place) as library:
+        complete(library, library.erase(["child:11"], patience=SOON)[1])
+        sql(place, "insert into scores values (1, 11.0)")
+        replayed, _ = library.replay("app", patience=SOON)
+        assert replayed.people == 1
+        assert replayed.returned == 1 or doubts(replayed) == {("app", NOT_FOUND): 1}
+
+
+def test_the_command(place: Place) -> None:
+    copy = saved(place)
+    assert command(place, "erase", "child:11").status == 0
+    restored(place, copy, "app.db")
+    looked = command(place, "replay", "app", "--dry-run", "--json")
+    assert (looked.status, looked.json["returned"], looked.json["runs"]) == (0, 1, [])
+    done = command(place, "replay", "app", "--taken", "2026-10-01")
+    assert done.status == 0, done.err
+    assert "1 with records that came back" in done.out
+    assert "receipt" in done.out
+    assert command(place, "replay", "app", "--json").json["returned"] == 0
+    assert command(place, "replay", "nowhere").status == 41
+    assert command(place, "replay", "app", "--taken", "yesterday").status == 33
+
+
+def test_spellings() -> None:
+    assert spellings(7.0) == ("7.0", "7")
+    assert spellings(float("nan")) == ("nan",)
+    assert spellings("ann") == ("ann",)
+    upper = "0CC175B9-C0F1-B6A8-31C3-99E269772661"
+    assert spellings(upper) == (upper, upper.lower())
+    assert spellings(upper.lower()) == (upper.lower(), upper)

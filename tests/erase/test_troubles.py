@@ -1,0 +1,216 @@
+"""What the planner sees before the first write: each message names the place and what mends it; a plan is a function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from expunge.erase.plan import Plan, make_plan
+from expunge.erase.trouble import troubles
+from expunge.errors import AmbiguousOwnership
+from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Keep, Problem, Reference, StoreNote, SubjectKind
+from expunge.policy.ownership import ownership
+from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Span, Verb
+
+INT, TEXT = FieldType.INTEGER, FieldType.TEXT
+PEOPLE = CollectionNote(
+    "s", "people", {"id": FieldNote("id", primary_key=True, identity="person_id"), "name": FieldNote("name", categories=("user.name",))}
+)
+PEOPLE_NOW = Shape("people", (Field("id", INT, nullable=False), Field("name", TEXT)), ("id",))
+
+
+def points(name: str, to: str = "people", field: str = "id", **more: object) -> FieldNote:
+    return replace(FieldNote(name, references=(Reference(name, f"s.{to}", field, "from"),)), **more)  # type: ignore[arg-type]  # a field's own names
+
+
+def note(name: str, *fields: FieldNote, **more: object) -> CollectionNote:
+    held = {"id": FieldNote("id", primary_key=True), **{one.name: one for one in fields}}
+    return replace(CollectionNote("s", name, held), **more)  # type: ignore[arg-type]  # a collection's own names
+
+
+def shape(name: str, *fields: Field, keys: Sequence[ForeignKey] = (), primary: tuple[str, ...] = ("id",)) -> Shape:
+    return Shape(name, (Field("id", INT, nullable=False), *fields), primary, tuple(keys))
+
+
+def to_people(name: str = "person_id", **more: object) -> ForeignKey:
+    return replace(ForeignKey((name,), "people", ("id",)), **more)  # type: ignore[arg-type]  # a key's own names
+
+
+def look(notes: Sequence[CollectionNote], shapes: Sequence[Shape], scope: Scope | None = None) -> tuple[Plan, list[Problem]]:
+    catalog = Catalog(
+        {"person": SubjectKind("person", "person_id")}, {"s": StoreNote("s", "memory", {})}, {one.address: one for one in (PEOPLE, *notes)}
+    )
+    live = {"s": (PEOPLE_NOW, *shapes)}
+    held = ownership(catalog, live)
+    plan = make_plan(catalog, held, live, scope or Scope(), "0" * 64)
+    again = make_plan(
+        Catalog(catalog.kinds, catalog.stores, dict(list(catalog.collections.items())[::-1])),
+        held,
+        {"s": live["s"][::-1]},
+        scope or Scope(),
+        "0" * 64,
+    )
+    assert plan.canonical() == again.canonical(), "whatever the order in which things were declared"
+    return plan, list(troubles(catalog, held, live, plan))
+
+
+def said(problems: Sequence[Problem], severity: str = "error") -> list[tuple[str, str, str]]:
+    return [(one.path, one.message, one.fix) for one in problems if one.severity == severity]
+
+
+OWNER = points("person_id")
+TOLD = FieldNote("said", categories=("user.content",))
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (Field("said", TEXT, nullable=False), "is NOT NULL"),
+        (Field("said", TEXT, checked=True), "is read by a CHECK constraint"),
+    ],
+)
+def test_a_redact_that_a_constraint_would_refuse(now: Field, why: str) -> None:
+    _, found = look([note("notes", OWNER, TOLD, verb=Verb.REDACT)], [shape("notes", Field("person_id", INT), now)])
+    ((path, message, fix),) = said(found)
+    assert path == "s.notes.said"
+    assert message.startswith(why)
+    assert "repoint: {said:" in fix
+
+
+def test_a_redact_of_the_primary_key() -> None:
+    _, found = look(
+        [note("notes", OWNER, TOLD, verb=Verb.REDACT, redact=("id", "said"))],
+        [shape("notes", Field("person_id", INT), Field("said", TEXT))],
+    )
+    assert [(path, "is part of the primary key" in message) for path, message, _ in said(found)] == [("s.notes.id", True)]
+
+
+def test_a_redact_of_nothing() -> None:
+    _, found = look([note("notes", OWNER, verb=Verb.REDACT)], [shape("notes", Field("person_id", INT))])
+    assert said(found) == [("s.notes", "is redacted, and no field is named or categorised", "add `redact: [fields]`")]
+
+
+def test_a_category_that_would_null_what_can_not_be_null() -> None:
+    other = FieldNote("mood", categories=("user.behavior",))
+    now = shape("notes", Field("person_id", INT), Field("said", TEXT, nullable=False), Field("mood", TEXT))
+    plan, found = look([note("notes", OWNER, TOLD, other)], [now], Scope(categories=("user.content",)))
+    assert [act.what for act in plan.acts_on("s.notes")] == ["fields"]
+    assert [path for path, _, _ in said(found)] == ["s.notes.said"]
+
+
+def test_a_foreign_key_without_an_index_is_a_warning() -> None:
+    _, found = look([note("notes", OWNER)], [shape("notes", Field("person_id", INT), keys=[to_people(indexed=False)])])
+    assert said(found) == []
+    ((path, _, fix),) = said(found, "warning")
+    assert (path, fix) == ("s.notes.person_id", "CREATE INDEX ON notes (person_id)")
+
+
+def test_a_cycle_of_constraints_that_can_not_be_null() -> None:
+    a = note("a", OWNER, points("b_id", "b"), owned_by=("person_id",))
+    b = note("b", OWNER, points("a_id", "a"), owned_by=("person_id",))
+
+    def shapes(*nullable: int) -> list[Shape]:
+        to_b, to_a = Field("b_id", INT, nullable=bool(nullable[0])), Field("a_id", INT, nullable=bool(nullable[1]))
+        return [
+            shape("a", Field("person_id", INT), to_b, keys=[ForeignKey(("b_id",), "b", ("id",))]),
+            shape("b", Field("person_id", INT), to_a, keys=[ForeignKey(("a_id",), "a", ("id",))]),
+        ]
+
+    found = {path: (message, fix) for path, message, fix in said(look([a, b], shapes(0, 0))[1])}
+    assert set(found) == {"s.a", "s.a.b_id", "s.b.a_id"}, "a row of somebody who stays may point at one that goes, too"
+    assert "s.a \u2192 s.b \u2192 s.a" in found["s.a"][0]
+    assert "allow null" in found["s.a"][1]
+    assert [path for path, _, _ in said(look([a, b], shapes(1, 0))[1])] == ["s.b.a_id"], "one that can be null breaks the cycle"
+    plan, problems = look([a, b], shapes(1, 1))
+    assert said(problems) == []
+    assert {(act.collection, act.fields) for act in plan.acts if act.what == "break"} == {("s.a", ("b_id",)), ("s.b", ("a_id",))}
+
+
+def test_a_table_that_nobody_declared_and_that_holds_on() -> None:
+    _, found = look([], [shape("stray", Field("person_id", INT), keys=[to_people()])])
+    ((path, message, fix),) = said(found)
+    assert path == "s.stray"
+    assert "references s.people by person_id" in message
+    assert "declare the collection stray" in fix
+
+
+def test_a_reference_by_several_columns() -> None:
+    key = ForeignKey(("tenant", "person"), "people", ("tenant", "id"))
+    plain = note("notes", FieldNote("tenant"), FieldNote("person"))
+    _, found = look([plain], [shape("notes", Field("tenant", INT), Field("person", INT), keys=[key])])
+    ((path, message, fix),) = said(found)
+    assert path == "s.notes"
+    assert "several columns (tenant, person)" in message
+    assert "owned_by: tenant" in fix
+
+
+def test_personal_data_that_no_path_leads_to() -> None:
+    _, found = look([note("notes", TOLD)], [shape("notes", Field("said", TEXT))])
+    ((path, message, fix),) = said(found)
+    assert path == "s.notes"
+    assert "said" in message
+    assert "owned_by: []" in fix
+    assert said(look([note("notes", TOLD, owned_by=())], [shape("notes", Field("said", TEXT))])[1]) == []
+
+
+def test_what_is_kept_and_points_at_what_goes() -> None:
+    kept = note("bills", OWNER, TOLD, verb=Verb.KEEP, keep=Keep(basis="tax law"))
+    now = shape("bills", Field("person_id", INT), Field("said", TEXT), keys=[to_people()])
+    plan, found = look([kept], [now])
+    assert said(found) == []
+    assert [(act.what, act.method, act.fields) for act in plan.acts_on("s.bills")] == [
+        ("keep", None, ()),
+        ("unlink", Method.REDACT, ("person_id",)),
+    ]
+    now = shape("bills", Field("person_id", INT, nullable=False), Field("said", TEXT), keys=[to_people()])
+    assert [(path, "NOT NULL" in message) for path, message, _ in said(look([kept], [now])[1])] == [("s.bills.person_id", True)]
+
+
+def test_a_decorrelate_of_a_unique_column() -> None:
+    one = note("seats", OWNER, verb=Verb.DECORRELATE, repoint={"person_id": 0})
+    _, found = look([one], [shape("seats", Field("person_id", INT, unique=True), keys=[to_people()])])
+    assert [(path, "is unique" in message) for path, message, _ in said(found)] == [("s.seats.person_id", True)]
+    assert said(look([one], [shape("seats", Field("person_id", INT), keys=[to_people()])])[1]) == []
+
+
+def test_a_record_that_points_at_its_own_kind() -> None:
+    tree = note("posts", OWNER, points("answers", "posts"), owned_by=("person_id",))
+    key = ForeignKey(("answers",), "posts", ("id",))
+    plan, found = look([tree], [shape("posts", Field("person_id", INT), Field("answers", INT), keys=[to_people(), key])])
+    assert said(found) == []
+    assert {act.what for act in plan.acts_on("s.posts")} >= {"erase"}
+    assert any(act.fields == ("answers",) for act in plan.acts_on("s.posts"))
+    strict = shape("posts", Field("person_id", INT), Field("answers", INT, nullable=False), keys=[to_people(), key])
+    assert [path for path, _, _ in said(look([tree], [strict])[1])] != []
+
+
+def test_two_candidates_for_an_owner() -> None:
+    with pytest.raises(AmbiguousOwnership, match="owned_by") as refused:
+        look([note("messages", points("sender"), points("receiver"))], [shape("messages", Field("sender", INT), Field("receiver", INT))])
+    assert "sender" in str(refused.value)
+    assert "receiver" in str(refused.value)
+
+
+def test_a_range_of_time_needs_dates() -> None:
+    from datetime import UTC, datetime
+
+    scope = Scope(captured=Span(datetime(2026, 1, 1, tzinfo=UTC)))
+    _, found = look([note("notes", OWNER)], [shape("notes", Field("person_id", INT))], scope)
+    ((path, _, fix),) = said(found)
+    assert path == "s.notes"
+    assert "captured_at" in fix
+    assert said(look([note("notes", OWNER, captured_at="never")], [shape("notes", Field("person_id", INT))], scope)[1]) == []
+
+
+def test_what_the_store_has_not() -> None:
+    _, found = look([note("notes", OWNER, TOLD)], [])
+    assert [path for path, _, _ in said(found)] == ["s.notes"]
+    _, found = look([note("notes", OWNER, TOLD)], [shape("notes", Field("person_id", INT))])
+    assert [path for path, _, _ in said(found)] == ["s.notes.said"]
+
+
+def test_a_key_that_can_not_be_compared() -> None:
+    _, found = look([note("notes", OWNER)], [shape("notes", Field("person_id", FieldType.JSON))])
+    assert [(path, "json" in message) for path, message, _ in said(found)] == [("s.notes.person_id", True)]
