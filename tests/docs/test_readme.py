@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -43,17 +46,43 @@ def expunge_lines() -> Iterator[tuple[str, str]]:
             yield fault.__name__, line
 
 
-def test_the_python_block_runs_on_a_tiny_estate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    """What the Python block prints on a tiny estate, and where that lies."""
+    home = tmp_path_factory.mktemp("readme") / "home"
+    build(Where(home), 2)
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    build(Where(tmp_path / "home"), 2)
-    monkeypatch.chdir(tmp_path / "home")
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    said = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"1 person, \d+ records", said[0])
-    assert said[1] == "closed complete"
-    assert {line.split(" ")[0] for line in said[2:]} == {"run/1", "receipt/1"}
+    printed = io.StringIO()
+    with contextlib.chdir(home), contextlib.redirect_stdout(printed):
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    return printed.getvalue().splitlines(), home
+
+
+def test_the_python_block_runs_on_a_tiny_estate(said: tuple[list[str], Path]) -> None:
+    lines, _ = said
+    assert re.fullmatch(r"1 person, \d+ records", lines[0])
+    assert lines[1] == "closed complete"
+    assert {line.split(" ")[0] for line in lines[2:]} == {"run/1", "receipt/1"}
+
+
+def test_every_field_of_a_receipt_is_explained(said: tuple[list[str], Path]) -> None:
+    text = (ROOT / "docs/receipts.md").read_text(encoding="utf-8")
+    told = {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+", code)}
+    receipts = [json.loads(path.read_bytes()) for path in (said[1] / ".expunge/evidence/receipts").glob("*.json")]
+    assert len(receipts) == 2
+    named = {name for receipt in receipts for name in _names(receipt)}
+    places = {name for name in named if "." in name}  # untouched collections are keys by their address
+    assert named - places <= told
+
+
+def _names(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield name
+            yield from _names(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _names(below)
 
 
 @pytest.mark.parametrize(("where", "line"), list(expunge_lines()))
