@@ -94,6 +94,15 @@ ROWS = (
         "delta.md",
     ),
     StoreRow(
+        "Delta table in S3",
+        "delta",
+        "the same, in a bucket",
+        "the same",
+        "see what versions the bucket keeps: history is *not verifiable*; list the bucket as an `objects` store too",
+        "test_delta_s3.py",
+        "delta.md",
+    ),
+    StoreRow(
         "JSON-lines logs",
         "jsonl",
         "plain and gzip files, nested fields",
