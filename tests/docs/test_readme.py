@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -65,11 +66,21 @@ def test_the_python_block_runs_on_a_tiny_estate(said: tuple[list[str], Path]) ->
     assert {line.split(" ")[0] for line in lines[2:]} == {"run/1", "receipt/1"}
 
 
+def test_the_hold_in_operating_holds(said: tuple[list[str], Path]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/operating.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "operating"}
+    with contextlib.chdir(said[1]):
+        exec(compile(block, "operating.md", "exec"), names)
+    assert names["started"].outcomes == {0: "held"}
+    receipt = f".expunge/evidence/receipts/{names['started'].requests[0].id}.receipt.json"
+    assert (said[1] / receipt).exists()
+
+
 def test_every_field_of_a_receipt_is_explained(said: tuple[list[str], Path]) -> None:
     text = (ROOT / "docs/receipts.md").read_text(encoding="utf-8")
     told = {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+", code)}
     receipts = [json.loads(path.read_bytes()) for path in (said[1] / ".expunge/evidence/receipts").glob("*.json")]
-    assert len(receipts) == 2
+    assert len(receipts) >= 2
     named = {name for receipt in receipts for name in _names(receipt)}
     places = {name for name in named if "." in name}  # untouched collections are keys by their address
     assert named - places <= told
