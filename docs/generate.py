@@ -49,7 +49,7 @@ def error_index() -> str:
     for fault in faults():
         meaning = (fault.__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " ")
         name = f"**[{fault.code}]({fault.code}.md)**" if fault is group_of(fault) else f"[{fault.code}]({fault.code}.md)"
-        lines.append(f"| {name} | {fault.exit_status} | {fault.http_status} | {' '.join(meaning.split())} |")
+        lines.append(f"| {name} | {fault.exit_status} | {fault.http_status} | {' '.join(meaning.split()).replace('``', '`')} |")
     return "\n".join(lines) + "\n"
 
 
