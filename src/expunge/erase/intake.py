@@ -7,6 +7,7 @@ then is the run started. Stopped anywhere in between, ``adopt`` starts the run o
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -169,9 +170,9 @@ def _texts(value: Json) -> tuple[str, ...]:
 
 def _found(rooms: Rooms, sight: Sight, refs: Sequence[SubjectRef]) -> Resolved:
     people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
+    same = Counter((one.ordinal, one.kind) for one in people.people)
     for place, ref in enumerate(refs):
-        same = [one for one in people.people if one.ordinal == place and one.kind == ref.kind]
-        if ref.identity != rooms.policy.catalog.kinds[ref.kind].key and len(same) > 1:
+        if ref.identity != rooms.policy.catalog.kinds[ref.kind].key and same[place, ref.kind] > 1:
             key = rooms.policy.catalog.kinds[ref.kind].key
             raise InvalidRequest(f"more than one {ref.kind} is known by that {ref.identity}; name the {key}")
     return people
