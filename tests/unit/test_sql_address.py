@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expunge.errors import Drift
-from expunge.stores.sql_address import addresses, key_of, keys_of
+from expunge.stores.sql_address import addresses, columns_of, key_of
 
 PARTS = st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary() | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -16,8 +16,8 @@ PARTS = st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary() | st.floats(a
 @settings(deadline=None)
 def test_many_are_read_as_one_by_one(keys: list[tuple[str | int | float | bytes, ...]]) -> None:
     batch = addresses(keys, table="t", where="s")
-    read = keys_of(batch, width=len(keys[0]), where="s")
-    assert read == [key_of(one, width=len(keys[0]), where="s") for one in batch] == keys
+    read = columns_of(batch, width=len(keys[0]), where="s")
+    assert list(zip(*read, strict=True)) == [key_of(one, width=len(keys[0]), where="s") for one in batch] == keys
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_many_are_read_as_one_by_one(keys: list[tuple[str | int | float | bytes,
 )
 def test_what_is_no_address_is_refused(batch: list[str]) -> None:
     with pytest.raises(Drift):
-        keys_of(batch, width=1, where="s")
+        columns_of(batch, width=1, where="s")
