@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from typing import Self
 from expunge.erase.access import Export, export
 from expunge.erase.context import Rooms, look
 from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
+from expunge.erase.replay import Replayed, replay
 from expunge.erase.runner import Watcher, Worker, due_within, nobody
 from expunge.erase.subjects import SubjectRef, parse_subject
 from expunge.errors import UnknownRequest
@@ -217,6 +218,31 @@ class Expunge:
             UnknownSubject, InvalidRequest, PolicyError, StoreError: no file is left.
         """
         return export(self.rooms, self.subject(subject), scope or Scope(), to)
+
+    def replay(
+        self,
+        store: str,
+        *,
+        taken_at: datetime | None = None,
+        dry_run: bool = False,
+        by: str = "operator",
+        patience: timedelta = PATIENCE,
+        watch: Watcher = nobody,
+    ) -> tuple[Replayed, tuple[Standing, ...]]:
+        """After a restore of ``store``: recognise whom and what came back by the tombstones, and erase it everywhere again.
+
+        ``taken_at`` (aware) is when the backup was taken. Works on the runs as ``erase`` does; a dry run only looks.
+
+        Raises:
+            UnknownStore, PolicyError, StoreError: as described in docs/errors.
+            EvidenceError: the tombstones or the log are not as they were written.
+        """
+        replayed = replay(self.rooms, store, taken_at=taken_at, dry_run=dry_run, started_by=by)
+        runs = [run for started in replayed.started for run in started.runs]
+        for run in runs:
+            if not run.needs_approval:
+                self.work(run.id, patience=patience, watch=watch)
+        return replayed, tuple(self.status(run.id) for run in runs)
 
     def status(self, run_id: str) -> Standing:
         """Where a run stands.

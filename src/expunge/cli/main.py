@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from expunge.cli import evidence, operate, policy, requests
+from expunge.cli import evidence, operate, policy, replay, requests
 from expunge.cli.show import Shown, fail
 from expunge.errors import ExpungeError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy.app, name="policy")
-for module in (requests, operate, evidence):
+for module in (requests, operate, replay, evidence):
     module.add_to(app)
 app.add_typer(evidence.log, name="log")
 app.command("discover")(policy.discover)

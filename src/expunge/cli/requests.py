@@ -114,7 +114,7 @@ def scope(categories: Sequence[str] | None, since: str | None, until: str | None
     """
     span = None
     if since is not None or until is not None:
-        start, end = _moment(since, "--since"), _moment(until, "--until")
+        start, end = moment(since, "--since"), moment(until, "--until")
         if start is not None and end is not None and start >= end:
             raise InvalidRequest("--since must lie before --until")
         span = Span(start, end)
@@ -124,7 +124,12 @@ def scope(categories: Sequence[str] | None, since: str | None, until: str | None
     return Scope(tuple(categories or ()), span, tuple(items or ()))
 
 
-def _moment(text: str | None, option: str) -> datetime | None:
+def moment(text: str | None, option: str) -> datetime | None:
+    """The time (aware, in UTC) that an option names; a date is its first moment.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
     if text is None:
         return None
     try:
@@ -137,11 +142,18 @@ def _moment(text: str | None, option: str) -> datetime | None:
 def _subjects(named: Sequence[str] | None, source: Path | None) -> list[str]:
     found = list(named or ())
     if source is not None:
-        text = typer.get_text_stream("stdin").read() if str(source) == "-" else source.read_text(encoding="utf-8")
+        text = typer.get_text_stream("stdin").read() if str(source) == "-" else _text_of(source)
         found += [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not found:
         raise InvalidRequest("name a subject, or give --subjects-from")
     return found
+
+
+def _text_of(source: Path) -> str:
+    try:
+        return source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidRequest("--subjects-from can't be read as a text file in UTF-8", where=str(source)) from None
 
 
 def add_to(app: typer.Typer) -> None:
