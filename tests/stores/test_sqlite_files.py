@@ -16,6 +16,7 @@ from tests.stores.database_sqlite import ask, holding, opened, run
 from tests.stores.databases import MARKER, NOON, erase, locate, pick
 
 from expunge.errors import Drift, Refused
+from expunge.stores.base import Counter
 from expunge.stores.sql_times import EPOCH, instant, number_ranges
 from expunge.terms import Method, Selector, Span
 
@@ -110,6 +111,26 @@ class TestFullText:
 
 
 class TestSpace:
+    def test_a_file_is_vacuumed_once_for_all_its_tables(self, path: Path) -> None:
+        for name in "abc":
+            run(path, f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, owner TEXT)", f"INSERT INTO {name} VALUES (1, '{MARKER}')")
+        with closing(opened(path)) as store:
+            assert isinstance(store, Counter)
+            for name in "abc":
+                erase(store, pick(name, owner=MARKER))
+            counts = []
+            for name in "abc":
+                before = store.statements
+                assert "VACUUM" in store.reclaim(pick(name, owner=MARKER)).how
+                counts.append(store.statements - before)
+            run(path, f"INSERT INTO a VALUES (1, '{MARKER}')", "DELETE FROM a")  # by somebody else
+            before = store.statements
+            store.reclaim(pick("a", owner=MARKER))
+            counts.append(store.statements - before)
+            assert [store.verify(pick(name, owner=MARKER)).history for name in "abc"] == [0, 0, 0]
+        assert counts[2] < counts[3]
+        assert holding(path) == []
+
     def test_a_reader_that_keeps_the_log_is_told(self, path: Path) -> None:
         run(
             path,

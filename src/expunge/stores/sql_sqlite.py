@@ -21,7 +21,7 @@ from expunge.stores.base import coerce, coerce_all
 from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_sqlite_schema import ROWID, tables
-from expunge.stores.sql_sqlite_space import history, rewrite
+from expunge.stores.sql_sqlite_space import history, rewrite, untouched
 from expunge.stores.sql_sqlite_values import Test, in_span, membership, proposals, reading, storable
 from expunge.stores.sql_sqlite_verify import count
 from expunge.stores.sql_table import Table
@@ -40,6 +40,7 @@ class Sqlite:
         """Open nothing yet."""
         self.name = name
         self._options = options
+        self._vacuumed: tuple[int, int] | None = None  # how the file was after VACUUM
         self.path = Path(str(options.url.database)).absolute()
         # No pool: an open connection would go on reading a file that was moved away or replaced.
         self.engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=sa.NullPool)
@@ -166,6 +167,8 @@ class Sqlite:
         change = table.clause.update().values(values) if values else table.clause.delete()
         change = change.where(*known, *_calls(connection, table, ours))
 
+        self._vacuumed = None  # a file system's clock may be too coarse to tell
+
         def apply(columns: Columns) -> None:
             names = [f"key{at}" for at in range(len(columns))]
             connection.execute(change, [dict(zip(names, key, strict=True)) for key in zip(*columns, strict=True)])
@@ -196,7 +199,10 @@ class Sqlite:
 
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:
         """Rebuild what hangs on the table, then ``VACUUM`` and empty the log."""
-        return rewrite(connection, table, self.path)
+        vacuumed = self._vacuumed is not None and self._vacuumed == untouched(self.path)
+        done = rewrite(connection, table, self.path, vacuumed=vacuumed)
+        self._vacuumed = untouched(self.path)
+        return done
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -36,8 +36,11 @@ def history(connection: sa.Connection, table: Table, path: Path) -> tuple[int | 
     return sum(found.values()), f"may hold copies until reclaimed: {told}" if told else ""
 
 
-def rewrite(connection: sa.Connection, table: Table, path: Path) -> tuple[Reclaimed, int | None]:
-    """Rebuild indexes on the table's words, refresh samples, VACUUM, empty the log; what a reader still holds back is counted."""
+def rewrite(connection: sa.Connection, table: Table, path: Path, *, vacuumed: bool) -> tuple[Reclaimed, int | None]:
+    """Rebuild indexes on the table's words, refresh samples, VACUUM, empty the log; what a reader still holds back is counted.
+
+    VACUUM is of the whole file: ``vacuumed`` says that it was done for another table, and nobody wrote since.
+    """
     run = connection.execution_options(expunge_begin="").exec_driver_sql
     done = []
     for name in table.texts:
@@ -49,12 +52,21 @@ def rewrite(connection: sa.Connection, table: Table, path: Path) -> tuple[Reclai
         run(f"ANALYZE {connection.dialect.identifier_preparer.quote_identifier(table.name)}")
         done.append("ANALYZE")
     run("PRAGMA wal_checkpoint(TRUNCATE)").all()
-    run("VACUUM")
+    if not vacuumed:
+        run("VACUUM")
     busy = run("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
     size = int(run("PRAGMA page_size").scalar_one())
     left = _frames(path, size) if busy else 0
     note = f"another connection keeps {left} pages of the write-ahead log; close it and reclaim again" if left else ""
     return Reclaimed(how=", ".join([*done, "VACUUM", "wal_checkpoint(TRUNCATE)"]), note=note), left
+
+
+def untouched(path: Path) -> tuple[int, int] | None:
+    """What changes whenever anybody writes to the file; ``None`` while something is written beside it."""
+    if _size(path, "-wal") or _size(path, "-journal"):
+        return None
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size
 
 
 def _frames(path: Path, page: int) -> int:
