@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, err, opened, out, table
+from expunge.errors import InvalidRequest
 from expunge.policy.schema import as_text, dataset_schema, policy_schema
 
 app = typer.Typer(help="Check, explain and describe the policy file.", no_args_is_help=True)
@@ -68,8 +69,11 @@ def discover(
     with opened(policy) as library:
         proposal, drifted = library.discover(store)
     if write is not None and proposal.text:
-        with write.open("x", encoding="utf-8") as file:
-            file.write(proposal.text)
+        try:
+            with write.open("x", encoding="utf-8") as file:
+                file.write(proposal.text)
+        except OSError as error:
+            raise InvalidRequest(f"the proposal can't be written: {error.strerror}", where=str(write)) from None
     if json:
         soft = [str(one) for one in proposal.soft]
         document(

@@ -20,7 +20,7 @@ from expunge.erase.extent import extent
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Resolved, SubjectRef, resolve
 from expunge.erase.walk import Rows, Walked, walk
-from expunge.errors import UnknownSubject
+from expunge.errors import InvalidRequest, UnknownSubject
 from expunge.journal.records import Filing, RequestStatus
 from expunge.policy.catalog import CollectionNote
 from expunge.policy.ownership import Ownership, Via
@@ -50,6 +50,7 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
 
     Raises:
         UnknownSubject: no store knows the person.
+        InvalidRequest: the file can't be written there.
         StoreError: a store could not be reached; no file is left.
     """
     sight = look(rooms, scope)
@@ -59,12 +60,15 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
     walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
     reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
     request = _file(rooms, people, ref, scope)
+    chosen = {name: sorted(found | reach.fields.get(name, frozenset())) for name, found in {**reach.fields, **reach.going}.items()}
     temporary = to.with_name(f".{to.name}.part")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-            written = _fill(rooms, sight, walked, {name: sorted(found) for name, found in reach.going.items()}, archive)
+            written = _fill(rooms, sight, walked, chosen, archive)
         temporary.replace(to)
+    except OSError as error:
+        raise InvalidRequest(f"the file can't be written: {error.strerror}", where=str(to)) from None
     finally:
         temporary.unlink(missing_ok=True)
     rooms.journal.set_request_status([request], RequestStatus.CLOSED)
@@ -96,9 +100,14 @@ def _fill(
             unreadable.append(address)
             continue
         hidden = _others_parts(note, sight.held, walked, rows)
+        meant = _meant(sight, note)
         shown: list[Mapping[str, Json]] = []
         for record, place in _records(store, note, rows, chosen):
-            fields = {name: value for name, value in record.fields.items() if name not in hidden.get(place, ())}
+            fields = {
+                name: value
+                for name, value in record.fields.items()
+                if name not in hidden.get(place, ()) and name in (meant or record.fields)
+            }
             if record.body is not None:
                 name = _file_name(address, record)
                 archive.writestr(name, record.body)
@@ -110,6 +119,12 @@ def _fill(
         sections.append(_section(address, shown))
     archive.writestr("index.html", _page(rooms.policy.controller.name, sections, unreadable))
     return counts, files, tuple(unreadable)
+
+
+def _meant(sight: Sight, note: CollectionNote) -> frozenset[str]:
+    """The fields that a question for a data category means, with the record's key; none: the whole record."""
+    named = {name for act in sight.plan.acts_on(note.address) if act.what == "fields" for name in act.fields}
+    return frozenset(named | {one.name for one in note.fields.values() if one.primary_key}) if named else frozenset()
 
 
 def _records(store: Reader, note: CollectionNote, rows: Rows, chosen: Sequence[int]) -> Iterator[tuple[Record, int]]:

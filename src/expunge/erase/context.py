@@ -15,7 +15,7 @@ from expunge.erase.subjects import Resolved
 from expunge.erase.targets import Work, make_targets
 from expunge.erase.trouble import troubles
 from expunge.erase.walk import walk
-from expunge.errors import PlanTrouble, Unavailable
+from expunge.errors import InvalidRequest, PlanTrouble, Unavailable
 from expunge.evidence.log import Log
 from expunge.evidence.signing import Signer
 from expunge.evidence.tombstones import Register
@@ -23,6 +23,8 @@ from expunge.journal import Journal
 from expunge.policy.catalog import Problem
 from expunge.policy.model import Policy
 from expunge.policy.ownership import Ownership, ownership
+from expunge.policy.taxonomy import default_categories
+from expunge.policy.wording import advise
 from expunge.ports import Clock, Sealer
 from expunge.stores.base import Store
 from expunge.terms import Scope, Selector, Shape
@@ -73,9 +75,11 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     With ``tolerate`` a store that can't be reached now is named in ``unreached``; its part of the plan is checked when it is back.
 
     Raises:
+        InvalidRequest: the scope names a category or collection that there is not: that is another answer than "nothing found".
         AmbiguousOwnership, PlanTrouble: with every problem and its mend; nothing has been written.
         StoreError: as the stores say.
     """
+    _require_known(rooms.policy, scope)
     shapes: dict[str, tuple[Shape, ...]] = {}
     unreached: list[str] = []
     for name in rooms.policy.catalog.stores:
@@ -92,6 +96,17 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     if errors:
         raise PlanTrouble("\n".join(str(problem) for problem in errors))
     return Sight(shapes, held, plan, found, tuple(unreached))
+
+
+def _require_known(policy: Policy, scope: Scope) -> None:
+    categories = default_categories() | set(policy.categories)
+    collections = policy.catalog.collections.keys()
+    for word, known, name in (
+        *(("data category", categories, one) for one in scope.categories),
+        *(("collection", collections, item.partition("/")[0]) for item in scope.items),
+    ):
+        if name not in known:
+            raise InvalidRequest(f"the policy has no {word} {name!r}; {advise(name, known)}")
 
 
 def search(rooms: Rooms, sight: Sight, people: Resolved, seeds: Iterable[tuple[str, Selector]] = ()) -> Work:
