@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,8 +57,10 @@ def open_policy(
 def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
     """The rooms of one policy, concrete."""
     control = policy.control
-    for folder in (control.roots, control.evidence, control.evidence / "receipts"):
-        folder.mkdir(parents=True, exist_ok=True)
+    control.roots.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (control.evidence / "receipts").mkdir(parents=True, exist_ok=True)
+    for url in (control.journal, control.keys):
+        _keep_private(url)
     vault = Vault.open(control.keys, control.roots, _external(control.roots, env), clock)
     lookup = create_once(control.roots / "lookup.key", secrets.token_bytes(LOOKUP_BYTES))
     journal = Journal.open(control.journal, clock=clock, sealer=vault, lookup_key=lookup)
@@ -108,6 +111,15 @@ class OpenStores(Mapping[str, Store]):
         """Close what was opened."""
         while self._open:
             self._open.popitem()[1].close()
+
+
+def _keep_private(url: str) -> None:
+    """A control database that is a file is nobody else's to read; its journal files take over its mode."""
+    path = url.removeprefix("sqlite:///")
+    if path not in {url, ":memory:"}:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _external(roots: Path, env: Mapping[str, str]) -> ExternalRoot:

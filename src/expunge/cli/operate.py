@@ -1,4 +1,4 @@
-"""``expunge approve``, ``work``, ``status``, ``incidents``, ``hold``: what an operator does."""
+"""``expunge approve``, ``work``, ``status``, ``incidents``: what an operator does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ RunName = Annotated[str | None, typer.Argument(metavar="[RUN|REQUEST]", help="A 
 
 def approve(
     run: Annotated[str, typer.Argument(help="The run's id.")],
-    digest: Annotated[str, typer.Option(help="The digest that the dry run showed.")],
+    digest: Annotated[
+        str, typer.Option(help="The digest that `expunge erase` and `expunge status RUN` show: the plan, bound to these requests.")
+    ],
     by: Annotated[str, typer.Option(help="Who approves; not who started it.")],
     policy: PolicyPath = DEFAULT_POLICY,
     json: AsJson = False,

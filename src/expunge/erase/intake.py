@@ -27,6 +27,8 @@ from expunge.terms import Identifier, Json, Scope, Span
 FIRST_WAVE, SECOND_WAVE = 10, 100
 """A large batch goes 10 people, then one in a hundred, then all (DESIGN.md, "Durable, and large")."""
 
+_NOBODY = {True: "no listed store has a record of this person", False: "no listed store knows any of them"}
+
 ITEM = "item"
 """The identifier type of a single record in the tombstone register."""
 
@@ -65,7 +67,8 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
     sight = look(rooms, scope)
     people = _found(rooms, sight, refs)
     if len(people.unknown) == len(refs):
-        raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
+        before = set(_nobody(rooms, refs, people).values()) != {"unknown"}
+        raise UnknownSubject(f"{_NOBODY[len(refs) == 1]}{'; they were erased before' if before else ''}")
     work = search(rooms, sight, people)
     return Preview(sight, work, len(people.people), people.unknown, too_large(rooms, sight, people))
 
@@ -87,7 +90,7 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     outcomes = _nobody(rooms, refs, people)
     if len(outcomes) == len(refs):
         if set(outcomes.values()) == {"unknown"}:
-            raise UnknownSubject("no listed store has a record of this person" if len(refs) == 1 else "no listed store knows any of them")
+            raise UnknownSubject(_NOBODY[len(refs) == 1])
         return Started((None,) * len(refs), (), outcomes)
     kinds = [ref.kind for ref in refs]
     started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by)

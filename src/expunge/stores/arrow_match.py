@@ -60,7 +60,7 @@ def prunable(selector: Selector, known: Mapping[str, Node]) -> dict[str, list[Va
     for name, held in selector.any_of.items():
         kind = field_type(known[name].type) if name in known else FieldType.OTHER
         if kind in _PRUNED:
-            answer[name] = sorted(coerce_all(held, kind))  # type: ignore[type-var]  # of one type, by the line above
+            answer[name] = sorted(coerce_all(held, kind))
     return answer
 
 
