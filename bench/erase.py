@@ -40,8 +40,8 @@ PHASES = ("request", "locate", "before", "erase", "keys", "reclaim", "after", "r
 """In this order, one after the other; together they are the whole run."""
 
 BATCHES, QUICK_BATCHES = (1, 10, 100, 1_000, 10_000), (1, 100, 1_000)
-CUSTOMERS, QUICK_CUSTOMERS = 100_000, 8_000
-TAPS, QUICK_TAPS = 50, 5
+CUSTOMERS, QUICK_CUSTOMERS = 100_000, 20_000
+TAPS, QUICK_TAPS = 50, 3
 ROUNDS, QUICK_ROUNDS = 3, 2
 
 MOST_ERASED = 0.7
