@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from docs.generate import ROOT
 
 TARGETS = ["lint", "test", "test-slow"]

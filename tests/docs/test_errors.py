@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from docs.generate import ROOT, faults, group_of
 
+from docs.generate import ROOT, faults, group_of
 from expunge import errors
 from expunge.errors import ExpungeError
 

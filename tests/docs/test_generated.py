@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+
 from docs.generate import ROOT, facts, generated
 from docs.store_table import ROWS, grade
-
 from expunge.errors import Drift
 from expunge.runtime.settings import SETTINGS
 from expunge.stores.registry import KINDS

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import typer
+
 from docs.generate import ROOT, faults
 from examples.home.estate import build
 from examples.home.where import Where
-
 from expunge.cli.main import app
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from examples.home import estate as program
 from examples.home.where import Amounts, Where
-
 from expunge.errors import InvalidRequest, Unavailable, UnknownSubject
 from expunge.journal.records import RequestStatus
 from expunge.terms import Scope

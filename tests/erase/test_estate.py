@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable, write_deltalake
+
 from examples.home import estate as program
 from examples.home.where import Amounts, Summary, Where
-
 from expunge.app.library import Standing
 from expunge.testing.services import S3, PostgreSQL
 from tests.erase.toy import SOON, bytes_of, opened, rows_of, statement_of

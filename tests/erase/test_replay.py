@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from examples.home import estate as program
-from examples.home.where import Amounts, Where
 
 import expunge
+from examples.home import estate as program
+from examples.home.where import Amounts, Where
 from expunge.app.library import Expunge, Standing
 from expunge.erase.recognise import spellings
 from expunge.erase.replay import NO_DATE, NO_OWN_RECORD, NO_PLAN, NOT_FOUND, Replayed

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from examples.home import estate as program
 from examples.home.where import Amounts, Where
-
 from expunge.app.library import Standing
 from expunge.errors import InvalidRequest
 from expunge.terms import Scope, Span

@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.faults.killing import MARKED, Place, build, content, in_processes, marked_files
 
 from expunge.testing import services
+from tests.faults.killing import MARKED, Place, build, content, in_processes, marked_files
 
 REDUCED = 9
 """Boundaries tried in every run of the tests, spread over all; the slow set tries each."""

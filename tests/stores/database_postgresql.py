@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import psycopg
 import sqlalchemy as sa
-from tests.stores.databases import MARKER
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 from expunge.testing.services import PostgreSQL
+from tests.stores.databases import MARKER
 
 
 def opened(url: str | sa.URL, **options: object) -> Store:

@@ -6,10 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.stores.databases import MARKER
-
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
+from tests.stores.databases import MARKER
 
 
 def opened(path: Path, **options: object) -> Store:

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
-from tests.stores.lakes import Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
+from tests.stores.lakes import Placed
 
 PLAIN = WriterProperties(compression="UNCOMPRESSED")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.stores.lakes import Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
+from tests.stores.lakes import Placed
 
 
 def opened(root: Path, path: str = "**/*.parquet", *others: Placed) -> Store:

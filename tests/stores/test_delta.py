@@ -13,11 +13,11 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, WriterProperties, write_deltalake
-from tests.stores.lakes import SCHEMA, Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 from expunge.testing.conformance import FIELDS, Harness, Row, StoreLaws
+from tests.stores.lakes import SCHEMA, Placed
 
 PLAIN = WriterProperties(compression="UNCOMPRESSED")
 CONFIGURATIONS: dict[str, dict[str, str | None]] = {"plain": {}, "change-data": {"delta.enableChangeDataFeed": "true"}}

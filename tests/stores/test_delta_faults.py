@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.stores.lake_delta import everywhere, opened, put, rows
-from tests.stores.lakes import MARK, addresses, erase, whose
 
 from expunge.errors import Conflict, Drift, Refused, Unavailable
 from expunge.stores import delta_commit
 from expunge.stores.delta_log import snapshot
 from expunge.stores.delta_place import place
 from expunge.terms import Field, FieldType, Method, Step
+from tests.stores.lake_delta import everywhere, opened, put, rows
+from tests.stores.lakes import MARK, addresses, erase, whose
 
 
 def test_a_log_of_another_form_is_drift(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.stores.lake_delta import everywhere, log_since, opened, put, rows
-from tests.stores.lakes import MARK, Placed, addresses, erase, vector, whose
 
 from expunge.errors import Drift, Refused
 from expunge.stores.delta_log import snapshot
@@ -20,6 +18,8 @@ from expunge.stores.delta_place import place
 from expunge.stores.delta_reclaim import DEFAULTS
 from expunge.stores.registry import open_store
 from expunge.terms import Method, Selector, Shape, Step
+from tests.stores.lake_delta import everywhere, log_since, opened, put, rows
+from tests.stores.lakes import MARK, Placed, addresses, erase, vector, whose
 
 
 def test_no_commit_quotes_an_identifier(tmp_path: Path) -> None:

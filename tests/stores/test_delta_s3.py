@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.stores.lakes import SCHEMA, Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
@@ -22,6 +21,7 @@ from expunge.terms import Method, Selector, Step
 from expunge.testing.conformance import FIELDS, Harness, Row, StoreLaws
 from expunge.testing.relay import Relay
 from expunge.testing.services import S3
+from tests.stores.lakes import SCHEMA, Placed
 
 MARK = "qzv7k2mw94xj"
 IMPATIENT = {"max_retries": "1", "retry_timeout": "2s", "connect_timeout": "2s", "timeout": "20s"}

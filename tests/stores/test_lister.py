@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import write_deltalake
-from tests.stores.lakes import Placed, vector
 
 from expunge.errors import Drift
 from expunge.stores.base import Lister
 from expunge.stores.registry import open_store
 from expunge.terms import Value
 from expunge.testing.services import PostgreSQL
+from tests.stores.lakes import Placed, vector
 
 MARKS = {"delta.enableDeletionVectors": "true"}
 

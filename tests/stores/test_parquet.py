@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.stores.lakes import SCHEMA, Placed
 
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 from expunge.testing.conformance import FIELDS, Harness, Row, StoreLaws
+from tests.stores.lakes import SCHEMA, Placed
 
 
 def opened(root: Path, path: str = "points/**/*.parquet") -> Store:

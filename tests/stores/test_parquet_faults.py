@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.stores.lake_parquet import everywhere, opened, put, rows
-from tests.stores.lakes import MARK, Placed, addresses, erase, whose
 
 from expunge.errors import Conflict, Drift, Unavailable
 from expunge.stores import arrow_file, parquet
 from expunge.stores.parquet_folder import LEFTOVER
 from expunge.terms import Method, Step
+from tests.stores.lake_parquet import everywhere, opened, put, rows
+from tests.stores.lakes import MARK, Placed, addresses, erase, whose
 
 
 def test_an_empty_partition_folder_is_history(tmp_path: Path) -> None:

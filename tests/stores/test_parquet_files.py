@@ -11,12 +11,12 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.stores.lake_parquet import everywhere, opened, put, rows
-from tests.stores.lakes import MARK, addresses, erase, whose
 
 from expunge.errors import Drift, Refused, UnknownStore
 from expunge.stores.parquet_folder import Pattern, partition_of
 from expunge.terms import Field, FieldType, Method, Selector, Step
+from tests.stores.lake_parquet import everywhere, opened, put, rows
+from tests.stores.lakes import MARK, addresses, erase, whose
 
 ONE = UUID("c0beaabf-dc81-4b3f-8b64-036d39e39131")
 

@@ -11,8 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.stores.database_postgresql import ask, opened, run, session_on
-from tests.stores.databases import MARKER, erase, locate, pick
 
 from expunge.errors import Conflict, Drift, Refused, Unavailable
 from expunge.stores.base import Counter, Reader, Store
@@ -20,6 +18,8 @@ from expunge.terms import Field, FieldType, ForeignKey, Method, Selector, Step
 from expunge.testing.conformance import Harness, Row, StoreLaws
 from expunge.testing.relay import Relay
 from expunge.testing.services import PostgreSQL
+from tests.stores.database_postgresql import ask, opened, run, session_on
+from tests.stores.databases import MARKER, erase, locate, pick
 
 pytestmark = pytest.mark.postgresql
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.stores.database_postgresql import ask, holding, opened, run, session_on
-from tests.stores.databases import MARKER, NOON, erase, locate, pick
 
 from expunge.errors import Drift
 from expunge.stores.base import Counter, Reader
 from expunge.terms import Method, Selector, Span
 from expunge.testing.services import PostgreSQL
+from tests.stores.database_postgresql import ask, holding, opened, run, session_on
+from tests.stores.databases import MARKER, NOON, erase, locate, pick
 
 pytestmark = pytest.mark.postgresql
 

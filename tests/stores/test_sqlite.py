@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.stores.database_sqlite import ask, holding, opened, run
-from tests.stores.databases import MARKER, erase, locate, pick
 
 from expunge.errors import Drift, PolicyInvalid, Refused, Unavailable, UnknownStore
 from expunge.stores.base import Counter, Reader, Store
@@ -18,6 +16,8 @@ from expunge.stores.registry import open_store
 from expunge.stores.sql_times import EPOCH
 from expunge.terms import Field, FieldType, ForeignKey, Method, Selector, Shape, Step
 from expunge.testing.conformance import Harness, Row, StoreLaws
+from tests.stores.database_sqlite import ask, holding, opened, run
+from tests.stores.databases import MARKER, erase, locate, pick
 
 
 class FileHarness(Harness):

@@ -12,13 +12,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.stores.database_sqlite import ask, holding, opened, run
-from tests.stores.databases import MARKER, NOON, erase, locate, pick
 
 from expunge.errors import Drift, Refused
 from expunge.stores.base import Counter
 from expunge.stores.sql_times import EPOCH, instant, number_ranges
 from expunge.terms import Method, Selector, Span
+from tests.stores.database_sqlite import ask, holding, opened, run
+from tests.stores.databases import MARKER, NOON, erase, locate, pick
 
 
 def moments(first: int, last: int) -> st.SearchStrategy[datetime]:

@@ -18,12 +18,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from sqlalchemy import create_engine, inspect, select
+
 from examples.home import estate as program
 from examples.home import outdoors, policy, recordings
 from examples.home.schema import tables
 from examples.home.where import Amounts, EstateExistsError, Summary, Where
-from sqlalchemy import create_engine, inspect, select
-
 from expunge.erase.extent import extent
 from expunge.erase.plan import make_plan
 from expunge.erase.sharing import outside

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.faults.killing import Place, build
 
 import expunge
 from expunge.errors import PolicyInvalid, UnknownStore
+from tests.faults.killing import Place, build
 
 
 @pytest.fixture
