@@ -222,6 +222,18 @@ def test_the_same_request_twice(place: Place) -> None:
     assert (said.status, said.json["requests"]) == (0, [{"id": None, "outcome": "already-erased"}])
 
 
+@pytest.mark.parametrize(
+    "asked", [("child:11", "child:11"), ("adult:11", "adult:email=p11@toy.example"), ("adult:email=p11@toy.example", "adult:11")]
+)
+def test_one_person_named_twice_in_a_batch(asked: tuple[str, str], place: Place) -> None:
+    with opened(place) as library:
+        started, (standing,) = library.erase([*asked, "child:22", "child:7310"], patience=SOON)
+        assert sorted(started.outcomes.items()) in ([(0, "duplicate"), (3, "unknown")], [(1, "duplicate"), (3, "unknown")])
+        assert started.requests[0] is not None
+        assert started.requests[0] == started.requests[1]
+        assert len([note for note in standing.receipts if note.request_id]) == 2
+
+
 def _erase_in_a_process(place: Place, gate: multiprocessing.synchronize.Barrier) -> None:
     with opened(place) as library:
         gate.wait(60)
@@ -254,6 +266,10 @@ def test_an_address_that_two_people_share_names_nobody(place: Place) -> None:
         with pytest.raises(InvalidRequest, match="person_id") as refused:
             library.request(["adult:email=shared@toy.example"])
         assert "shared@toy" not in str(refused.value)
+        with pytest.raises(InvalidRequest, match="person_id"):
+            library.access("adult:email=shared@toy.example", place.folder / "both.zip")
+        with pytest.raises(InvalidRequest, match="person_id"):
+            library.request(["adult:21", "adult:email=shared@toy.example"])
         assert library.runs() == []
     assert erased(place, "adult:21").complete
     assert sql(place, "select id from people where email = 'shared@toy.example'") == [(11,)]

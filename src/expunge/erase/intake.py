@@ -7,7 +7,6 @@ then is the run started. Stopped anywhere in between, ``adopt`` starts the run o
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -65,7 +64,7 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
         PolicyError, StoreError: as ``look``.
     """
     sight = look(rooms, scope)
-    people = _found(rooms, sight, refs)
+    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
     if len(people.unknown) == len(refs):
         before = set(_nobody(rooms, refs, people).values()) != {"unknown"}
         raise UnknownSubject(f"{_NOBODY[len(refs) == 1]}{'; they were erased before' if before else ''}")
@@ -86,7 +85,7 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     if not refs:
         raise InvalidRequest("no subject is named")
     sight = look(rooms, scope, tolerate=True)
-    people = _found(rooms, sight, refs)
+    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
     outcomes = _nobody(rooms, refs, people)
     if len(outcomes) == len(refs):
         if set(outcomes.values()) == {"unknown"}:
@@ -112,7 +111,9 @@ def file_found(
     outcomes = {place: "duplicate" for place, request in filed.items() if request.duplicate}
     outcomes |= _held(rooms, people, numbers, {place: request for place, request in filed.items() if place not in outcomes})
     fresh = [request for place, request in filed.items() if place not in outcomes]
-    requests = tuple(filed.get(place) for place in range(len(kinds)))
+    served = {place: filed[first] for place, first in people.same.items() if first in filed}
+    outcomes |= dict.fromkeys(served, "duplicate")
+    requests = tuple(filed.get(place, served.get(place)) for place in range(len(kinds)))
     if not fresh:
         return Started(requests, (), outcomes, sight.unreached)
     runs = _start_all(rooms, fresh, sight, started_by, too_large=too_large(rooms, sight, people))
@@ -169,16 +170,6 @@ def _sealed_people(request: Request) -> list[Mapping[str, Json]]:
 
 def _texts(value: Json) -> tuple[str, ...]:
     return tuple(str(one) for one in value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
-def _found(rooms: Rooms, sight: Sight, refs: Sequence[SubjectRef]) -> Resolved:
-    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
-    same = Counter((one.ordinal, one.kind) for one in people.people)
-    for place, ref in enumerate(refs):
-        if ref.identity != rooms.policy.catalog.kinds[ref.kind].key and same[place, ref.kind] > 1:
-            key = rooms.policy.catalog.kinds[ref.kind].key
-            raise InvalidRequest(f"more than one {ref.kind} is known by that {ref.identity}; name the {key}")
-    return people
 
 
 def _nobody(rooms: Rooms, refs: Sequence[SubjectRef], people: Resolved) -> dict[int, str]:

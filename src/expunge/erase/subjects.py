@@ -8,10 +8,10 @@ records that name them by their key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from expunge.errors import InvalidRequest
-from expunge.policy.catalog import Catalog
+from expunge.policy.catalog import Catalog, SubjectKind
 from expunge.policy.ownership import Ownership, Root, Via
 from expunge.stores.base import Store
 from expunge.terms import Identifier, Selector, Value, text_of
@@ -48,10 +48,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Everybody meant by a batch. ``keys`` maps, per kind, the key's text to the ordinal of the request."""
+    """Everybody meant by a batch. ``keys`` maps, per kind, the key's text to the ordinal of the request.
+
+    ``same``: places at which somebody is named whom another place names already, with that place.
+    """
 
     people: tuple[Person, ...]
     unknown: tuple[int, ...]
+    same: Mapping[int, int] = field(default_factory=dict[int, int])
 
     def keys(self, kind: str) -> dict[str, int]:
         """The keys of one kind."""
@@ -91,27 +95,49 @@ def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs
     """Find every person meant by ``refs`` (in the batch's order) and the members of every household among them.
 
     Raises:
+        InvalidRequest: several people share what one of ``refs`` names them by.
         StoreError: as the stores say; nothing is known then.
     """
     found: dict[tuple[str, str], Person] = {}
     known: set[int] = set()
+    same: dict[int, int] = {}
     for kind, identity in sorted({(ref.kind, ref.identity) for ref in refs}):
-        wanted = {key_text(ref.value): place for place, ref in enumerate(refs) if (ref.kind, ref.identity) == (kind, identity)}
-        for root in _own_records(held, kind):
-            if set(wanted.values()) <= known:
-                break
-            by = _field_for(catalog, root, identity)
-            if by is not None:
-                people = list(_people(catalog, stores, root, by, wanted))
-                known |= {person.ordinal for person in people}
-                _take(found, people)
-        if identity == catalog.kinds[kind].key:
-            people = list(_named_only(catalog, held, stores, kind, {key: place for key, place in wanted.items() if place not in known}))
-            known |= {person.ordinal for person in people}
-            _take(found, people)
+        wanted: dict[str, int] = {}
+        for place, ref in enumerate(refs):
+            if (ref.kind, ref.identity) == (kind, identity) and wanted.setdefault(key_text(ref.value), place) != place:
+                same[place] = wanted[key_text(ref.value)]
+        people = _by(catalog, held, stores, kind, identity, wanted)
+        _one_each(people, identity, catalog.kinds[kind])
+        known |= {person.ordinal for person in people}
+        same |= _take(found, people)
     _add_members(catalog, held, stores, found)
-    unknown = tuple(place for place in range(len(refs)) if place not in known)
-    return Resolved(tuple(found[name] for name in sorted(found)), unknown)
+    unknown = tuple(place for place in range(len(refs)) if same.get(place, place) not in known)
+    return Resolved(tuple(found[name] for name in sorted(found)), unknown, {place: same.get(first, first) for place, first in same.items()})
+
+
+def _by(
+    catalog: Catalog, held: Ownership, stores: Mapping[str, Store], kind: str, identity: str, wanted: Mapping[str, int]
+) -> list[Person]:
+    """Everybody of one kind whom one of these values of one identity names."""
+    people: list[Person] = []
+    for root in _own_records(held, kind):
+        if set(wanted.values()) <= {person.ordinal for person in people}:
+            return people
+        by = _field_for(catalog, root, identity)
+        if by is not None:
+            people += _people(catalog, stores, root, by, wanted)
+    if identity == catalog.kinds[kind].key:
+        known = {person.ordinal for person in people}
+        people += _named_only(catalog, held, stores, kind, {key: place for key, place in wanted.items() if place not in known})
+    return people
+
+
+def _one_each(people: Iterable[Person], identity: str, kind: SubjectKind) -> None:
+    """Nobody is taken for another because they share an address."""
+    keys: dict[int, str] = {}
+    for person in people:
+        if keys.setdefault(person.ordinal, key_text(person.key)) != key_text(person.key):
+            raise InvalidRequest(f"more than one {kind.name} is known by that {identity}; name the {kind.key}")
 
 
 def _own_records(held: Ownership, kind: str) -> list[Root]:
@@ -155,7 +181,9 @@ def _named_only(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], 
                 yield Person(kind, value, left.pop(value), (Identifier(catalog.kinds[kind].key, value),))
 
 
-def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> None:
+def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> dict[int, int]:
+    """Add people, those already found with what else they are known by; places that name somebody whom another place named first."""
+    again: dict[int, int] = {}
     for person in people:
         name = (person.kind, key_text(person.key))
         known = found.get(name)
@@ -164,6 +192,9 @@ def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> Non
         else:
             merged = tuple(dict.fromkeys((*known.identifiers, *person.identifiers)))
             found[name] = Person(known.kind, known.key, known.ordinal, merged)
+            if person.ordinal != known.ordinal:
+                again[person.ordinal] = known.ordinal
+    return again
 
 
 def _add_members(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], found: dict[tuple[str, str], Person]) -> None:
