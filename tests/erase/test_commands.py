@@ -112,6 +112,10 @@ def test_a_parents_whole_way(place: Place, inside: Inside) -> None:
     trust = str(place.folder / "state/evidence/trust.json")
     assert clean(command(place, "verify", receipt, "--trust", trust)).status == 0
     assert clean(inside(place, "verify", receipt, "--trust", trust, "--json")).json["verified"] is True
+    assert (
+        "app, media: how long logs, archives and backups around it keep copies is not declared"
+        in inside(place, "verify", receipt, "--trust", trust).out
+    )
     raw = bytearray(Path(receipt).read_bytes())
     raw[100] ^= 1
     Path(receipt).write_bytes(raw)

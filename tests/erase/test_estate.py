@@ -241,7 +241,7 @@ def test_control_places_hold_nobody_after_a_run_is_closed(built: tuple[Path, Sum
 
 @pytest.mark.postgresql
 @pytest.mark.s3
-@pytest.mark.parametrize("who", [f"child:{CHILD}", f"household:{HOUSEHOLD}"])
+@pytest.mark.parametrize("who", [f"child:{CHILD}", pytest.param(f"household:{HOUSEHOLD}", marks=pytest.mark.slow)])
 def test_in_postgresql_and_s3(  # two servers
     who: str, built: tuple[Path, Summary], postgresql_server: PostgreSQL, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,7 @@ def test_location_of_a_household_is_everybodys(built: Path, place: Place) -> Non
     assert set(changes(built, place.folder)) <= {"places", "rollups", "app.addresses"}
 
 
-@pytest.mark.parametrize("who", [f"child:{CHILD}", f"adult:{ADULT}", f"household:{HOUSE}"])
+@pytest.mark.parametrize("who", [f"child:{CHILD}", pytest.param(f"adult:{ADULT}", marks=pytest.mark.slow), f"household:{HOUSE}"])
 def test_a_range_of_time(who: str, built: Path, place: Place) -> None:
     """By a record's own time, by that of the record that it points at; the undated are told, and the person stays."""
     standing, statement = ask(place, who, Scope(captured=Span(EDGE, None)))

@@ -73,9 +73,23 @@ def _tell(found: Verified) -> None:
             methods = ", ".join(str(one) for one in _list(row.get("method")))
             rows.append((row["collection"], methods, row["before"], row["after"], row["level"], row["pending_until"], stays))
     table("", ("collection", "method", "before", "after", "level", "pending until", "kept"), rows, right=("before", "after"))
+    _tell_surroundings(statement)
     out.print("Not covered:", style="bold")
     for line in _list(statement.get("out_of_scope")):
         out.print(f"  - {line}", markup=False)
+
+
+def _tell_surroundings(statement: Mapping[str, Json]) -> None:
+    """What a store's verification says that it didn't look at, and where the policy declares no end for what lies around a store."""
+    undeclared: list[str] = []
+    out.print("Of the stores:", style="bold")
+    for store in map(_mapping, _list(statement.get("stores"))):
+        rows = [_mapping(row) for row in _list(store.get("collections"))]
+        for part in dict.fromkeys(part for row in rows for part in str(row.get("note") or "").split("; ") if part):
+            out.print(f"  - {store.get('store')}: {part}", markup=False)
+        undeclared += [str(store.get("store"))] if any(row.get("horizon") == "not declared" for row in rows) else []
+    if undeclared:
+        out.print(f"  - {', '.join(undeclared)}: how long logs, archives and backups around it keep copies is not declared", markup=False)
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:
