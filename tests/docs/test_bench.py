@@ -19,7 +19,7 @@ def test_the_quick_form_gives_a_line_for_every_row() -> None:
         [sys.executable, "bench/erase.py", "--quick", "--json"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=500
     )
     rows = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [(row["name"], row["batch"]) for row in rows] == [("erase", 1), ("erase", 100), ("erase", 1_000), ("tap", 1)]
+    assert [(row["name"], row["batch"]) for row in rows] == [("erase", 1), ("erase", 1_000), ("tap", 1)]
     assert all(isinstance(row["ratio"], float) and row["ratio"] > 0 for row in rows)
     one, many = (next(row for row in rows if row["name"] == "erase" and row["batch"] == batch) for batch in (1, 1_000))
     assert many["rows"] == 1_000 * one["rows"]
