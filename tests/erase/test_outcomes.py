@@ -234,6 +234,32 @@ def test_one_person_named_twice_in_a_batch(asked: tuple[str, str], place: Place)
         assert len([note for note in standing.receipts if note.request_id]) == 2
 
 
+def _open_in_a_process(folder: Path, environments: list[dict[str, str]], gate: multiprocessing.synchronize.Barrier) -> None:
+    for environment in environments:
+        gate.wait(60)
+        with opened(Place(folder, environment)):
+            pass
+
+
+def test_several_workers_open_a_new_place_at_once(place: Place) -> None:
+    policy = place.folder / "expunge.yaml"
+    policy.write_text(policy.read_text().replace("state/roots", '"${STATE}/roots"').replace("state/evidence", '"${STATE}/evidence"'))
+    environments = []
+    for round_ in range(4):
+        state = place.folder / f"state{round_}"
+        state.mkdir()
+        at = f"sqlite:///{state}"
+        environments.append({**place.environment, "STATE": state.name, "JOURNAL_URL": f"{at}/journal.db", "KEYS_URL": f"{at}/keys.db"})
+    context = multiprocessing.get_context("forkserver")
+    gate = context.Barrier(3)
+    workers = [context.Process(target=_open_in_a_process, args=(place.folder, environments, gate)) for _ in range(3)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join(120)
+    assert [one.exitcode for one in workers] == [0, 0, 0]
+
+
 def _erase_in_a_process(place: Place, gate: multiprocessing.synchronize.Barrier) -> None:
     with opened(place) as library:
         gate.wait(60)

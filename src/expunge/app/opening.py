@@ -12,7 +12,7 @@ from pathlib import Path
 from expunge.app.library import Expunge
 from expunge.erase.context import Rooms
 from expunge.errors import UnknownStore
-from expunge.evidence.files import create_once, write_durably
+from expunge.evidence.files import create_once, locked, write_durably
 from expunge.evidence.log import Log
 from expunge.evidence.signing import Signer
 from expunge.evidence.tombstones import Register
@@ -135,5 +135,6 @@ def _origin(policy: Policy) -> str:
 
 def _publish_trust(path: Path, trust: Trust) -> None:
     """Write the bundle that is handed to strangers, once; witnesses that were added to it later stay."""
-    if not path.exists():
-        write_durably({path: trust.to_json()})
+    with locked(path.with_suffix(".lock")):  # of several workers that open a new place at once, one writes
+        if not path.exists():
+            write_durably({path: trust.to_json()})
