@@ -163,6 +163,27 @@ class TestShape:
         assert people.foreign_keys == (ForeignKey(("home",), "homes", ("id",), on_delete="cascade", indexed=False),)
         assert shapes["notes"].foreign_keys == (ForeignKey(("b", "a"), "people", ("b", "a"), indexed=False),)
 
+    def test_a_reference_in_another_case_is_seen(self, path: Path) -> None:
+        run(
+            path,
+            'CREATE TABLE Users (Id INTEGER PRIMARY KEY, "Ärger" TEXT, UNIQUE (Id, "Ärger"))',
+            "CREATE TABLE a (u INTEGER REFERENCES uSERS (iD) ON DELETE SET NULL)",
+            "CREATE TABLE b (u INTEGER REFERENCES USERS ON DELETE CASCADE)",
+            'CREATE TABLE c (u INTEGER, w TEXT, FOREIGN KEY (U, W) REFERENCES "users" (ID, "Ärger"))',
+            "CREATE TABLE d (u INTEGER REFERENCES elsewhere (Id))",
+            'CREATE TABLE e (w TEXT REFERENCES users ("ärger"))',
+            "CREATE VIRTUAL TABLE words USING fts5(w, content=USERS)",
+        )
+        with closing(opened(path)) as store:
+            shapes = {shape.name: shape for shape in store.describe()}
+        keys = {name: shape.foreign_keys for name, shape in shapes.items()}
+        assert keys["a"] == (ForeignKey(("u",), "Users", ("Id",), on_delete="set null", indexed=False),)
+        assert keys["b"] == (ForeignKey(("u",), "Users", ("Id",), on_delete="cascade", indexed=False),)
+        assert keys["c"] == (ForeignKey(("u", "w"), "Users", ("Id", "Ärger"), indexed=False),)
+        assert keys["d"] == (ForeignKey(("u",), "elsewhere", ("Id",), indexed=False),)
+        assert keys["e"] == (ForeignKey(("w",), "Users", ("ärger",), indexed=False),), "only ASCII letters are folded"
+        assert shapes["words"].hangs_on == "Users"
+
     def test_describe_counts_about(self, path: Path) -> None:
         run(path, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
         with closing(sqlite3.connect(path)) as session:

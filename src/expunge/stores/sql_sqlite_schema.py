@@ -8,9 +8,10 @@ an R-tree) are parts of their virtual table, never collections.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from string import ascii_lowercase, ascii_uppercase
 from typing import cast
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from expunge.terms import FieldType, ForeignKey
 
 FULL_TEXT = ("fts3", "fts4", "fts5")
 ROWID = "rowid"
+FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
 COMPOUND = 200  # SQLite takes 500 terms in a compound SELECT
 
 TYPES: tuple[tuple[str, FieldType], ...] = (
@@ -77,10 +79,17 @@ def field_type(declared: str) -> FieldType:
     return next((kind for part, kind in TYPES if part in declared.upper()), FieldType.TEXT)
 
 
+def spelled(written: str, names: Collection[str]) -> str:
+    """The one of ``names`` that SQLite takes ``written`` for: it folds the case of ASCII letters, and only theirs; else as written."""
+    wanted = written.translate(FOLDED)
+    return written if written in names else next((name for name in names if name.translate(FOLDED) == wanted), written)
+
+
 def tables(connection: sa.Connection) -> dict[str, Table]:
     """Every table and virtual table, by name."""
     declared = [_declared(*row) for row in connection.execute(TABLES)]
     plain = [one for one in declared if not one.module]
+    declared = [replace(one, content=spelled(one.content, [other.name for other in plain])) if one.content else one for one in declared]
     columns: dict[str, list[Column]] = {}
     keys: dict[str, dict[int, str]] = {}
     for table, name, kind, required, place in connection.execute(COLUMNS):
@@ -90,7 +99,7 @@ def tables(connection: sa.Connection) -> dict[str, Table]:
     ordered = {table: tuple(name for _, name in sorted(places.items())) for table, places in keys.items()}
     said = Constraints(
         keys=ordered,
-        foreign=_foreign_keys(connection, ordered, {one.name: one.sql for one in plain}),
+        foreign=_foreign_keys(connection, columns, ordered, {one.name: one.sql for one in plain}),
         checks={one.name: _checks(one.sql) for one in plain},
         indexes=_indexes(connection),
     )
@@ -138,17 +147,23 @@ def _virtual(connection: sa.Connection, one: Declared) -> Table:
     )
 
 
-def _foreign_keys(connection: sa.Connection, keys: Mapping[str, tuple[str, ...]], schema: Mapping[str, str]) -> dict[str, list[ForeignKey]]:
-    """In the order declared; a reference that names no columns means the other table's primary key."""
+def _foreign_keys(
+    connection: sa.Connection, columns: Mapping[str, Sequence[Column]], keys: Mapping[str, tuple[str, ...]], schema: Mapping[str, str]
+) -> dict[str, list[ForeignKey]]:
+    """In the order declared; a reference that names no columns means the other table's primary key.
+
+    The pragma tells the other table and its columns as the reference spells them, in whatever case.
+    """
     found: dict[tuple[str, int], list[tuple[str, str | None]]] = {}
     told: dict[tuple[str, int], tuple[str, str]] = {}
     for table, number, to, here, there, on_delete in connection.execute(FOREIGN):
         found.setdefault((table, number), []).append((here, there))
-        told[table, number] = (to, on_delete.lower())
+        told[table, number] = (spelled(to, columns), on_delete.lower())
     foreign: dict[str, list[ForeignKey]] = {}
     for (table, number), pairs in found.items():
         to, on_delete = told[table, number]
-        there = tuple(name for _, name in pairs if name is not None) or keys.get(to, ())
+        names = [one.name for one in columns.get(to, ())]
+        there = tuple(spelled(name, names) for _, name in pairs if name is not None) or keys.get(to, ())
         foreign.setdefault(table, []).append(ForeignKey(tuple(name for name, _ in pairs), to, there, on_delete))
     # The pragma doesn't tell which are deferred: known where all are.
     deferred = {table: len(re.findall(r"(?i)INITIALLY\s+DEFERRED", sql)) for table, sql in schema.items()}
