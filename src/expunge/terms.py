@@ -205,7 +205,8 @@ class ForeignKey:
 class Shape:
     """A collection as the store has it now; ``about`` is its approximate number of records, ``None`` if it can't be told cheaply.
 
-    ``hangs_on`` names the collection that this one is a part of (a full-text index's table): it is erased with it.
+    ``hangs_on`` names the collection that this one is a part of (a full-text index's table): it is erased with it. ``outside``: it lies
+    beyond what the store erases from (in another schema), and is told only for its constraints; it has no fields here.
     """
 
     name: str
@@ -214,6 +215,7 @@ class Shape:
     foreign_keys: tuple[ForeignKey, ...] = ()
     about: int | None = None
     hangs_on: str | None = None
+    outside: bool = False
 
     def field(self, name: str) -> Field | None:
         """The field of that name, or ``None``."""

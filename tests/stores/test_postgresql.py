@@ -156,6 +156,36 @@ class TestShape:
         with closing(opened(url)) as store:
             assert [shape.about for shape in store.describe()] == [1200, None]
 
+    def test_references_from_and_to_other_schemas_are_seen(self, url: str) -> None:
+        run(
+            url,
+            "CREATE SCHEMA audit",
+            'CREATE SCHEMA "My App"',
+            "CREATE TABLE audit.kinds (id integer PRIMARY KEY)",
+            'CREATE TABLE "My App".users (a integer, b integer, kind integer REFERENCES audit.kinds, PRIMARY KEY (a, b))',
+            'CREATE TABLE "My App".homes (id integer PRIMARY KEY)',
+            'CREATE TABLE "My App".notes (id integer, home integer REFERENCES "My App".homes ON DELETE RESTRICT)',
+            'CREATE TABLE audit.trail (x integer, y integer, FOREIGN KEY (y, x) REFERENCES "My App".users (b, a) ON DELETE SET NULL)',
+            'CREATE TABLE "T" (h integer REFERENCES "My App".homes ON DELETE CASCADE, other integer REFERENCES audit.kinds)',
+            'CREATE TABLE "My App"."audit.trail" (id integer)',
+            'CREATE TABLE "My App".moves (id integer, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)',
+            "CREATE TABLE audit.moves_2026 PARTITION OF \"My App\".moves FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+            "CREATE TABLE audit.steps (m integer, at date, FOREIGN KEY (m, at) REFERENCES audit.moves_2026 ON DELETE CASCADE)",
+        )
+        with closing(opened(url, schema="My App")) as store:
+            shapes = {shape.name: shape for shape in store.describe()}
+            with pytest.raises(Drift):
+                locate(store, pick("public.T", h=1))
+        assert {name for name, shape in shapes.items() if not shape.outside} == {"users", "homes", "notes", "audit.trail", "moves"}
+        assert shapes["users"].foreign_keys == (ForeignKey(("kind",), "audit.kinds", ("id",), indexed=False),)
+        assert shapes["notes"].foreign_keys == (ForeignKey(("home",), "homes", ("id",), on_delete="restrict", indexed=False),)
+        others = {name: (shape.fields, shape.foreign_keys) for name, shape in shapes.items() if shape.outside}
+        assert others == {
+            '"audit"."trail"': ((), (ForeignKey(("y", "x"), "users", ("b", "a"), on_delete="set null"),)),
+            "audit.steps": ((), (ForeignKey(("m", "at"), "moves", ("id", "at"), on_delete="cascade"),)),
+            "public.T": ((), (ForeignKey(("h",), "homes", ("id",), on_delete="cascade"),)),
+        }
+
     def test_another_schema_and_names_that_need_quoting(self, url: str) -> None:
         run(
             url,

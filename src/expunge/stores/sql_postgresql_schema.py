@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 
 from expunge.stores.sql_table import Column, Constraints, Index, Table, shape_of
-from expunge.terms import FieldType, ForeignKey
+from expunge.terms import FieldType, ForeignKey, Shape
 
 TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], FieldType], ...] = (
     # the first that fits: an enumeration is a String to SQLAlchemy, but no text compares to it
@@ -42,6 +41,22 @@ RELATIONS = sa.text(
     "AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = coalesce(:schema, current_schema())) ORDER BY c.relname"
 )
 
+# Constraints between our tables, from ours to others and, since a delete here changes what is there, from any schema to ours. A
+# partition's are its root's. SQLAlchemy knows only what our own tables say, and writes our schema before a name if one was asked for.
+FOREIGN = sa.text(
+    "SELECT hs.nspname, h.relname, hs.oid = ours.oid, ts.nspname, t.relname, ts.oid = ours.oid, k.confdeltype, k.condeferrable, "
+    "ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY c (number, place) "
+    "JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number ORDER BY c.place), "
+    "ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY c (number, place) "
+    "JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = c.number ORDER BY c.place) "
+    "FROM pg_constraint k JOIN pg_class h ON h.oid = coalesce(pg_partition_root(k.conrelid), k.conrelid) "
+    "JOIN pg_namespace hs ON hs.oid = h.relnamespace "
+    "JOIN pg_class t ON t.oid = coalesce(pg_partition_root(k.confrelid), k.confrelid) JOIN pg_namespace ts ON ts.oid = t.relnamespace "
+    "JOIN pg_namespace ours ON ours.nspname = coalesce(:schema, current_schema()) AND ours.oid IN (hs.oid, ts.oid) "
+    "WHERE k.contype = 'f' AND k.conparentid = 0 ORDER BY hs.nspname, h.relname, k.conname, k.oid"
+)
+ON_DELETE = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
@@ -50,13 +65,14 @@ class _Fact:
 
 
 def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
-    """Every table of the schema, by name; a partition hangs on its parent."""
+    """Every table of the schema, by name; a partition hangs on its parent. Then, as outside, who else references one of them."""
     inspector = sa.inspect(connection)
     facts: dict[str, dict[str, _Fact]] = {}
     for table, name, spelled, exact in connection.execute(COLUMNS, {"schema": schema}):
         facts.setdefault(table, {})[name] = _Fact(spelled, exact)
     reflected = {name: many for (_, name), many in inspector.get_multi_columns(schema).items()}
-    said = _constraints(inspector, schema)
+    foreign, outside = _foreign_keys(connection, schema)
+    said = _constraints(inspector, schema, foreign)
     made = {}
     for name, about, parent in connection.execute(RELATIONS, {"schema": schema}):
         columns = [_column(one["name"], one["type"], one["nullable"], facts.get(name, {})) for one in reflected.get(name, ())]
@@ -67,29 +83,42 @@ def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
             leading=said.leading(name),
             schema=schema,
         )
-    return made
+    return made | {one.name: Table(one, {}, ()) for one in _outside(outside, made)}
 
 
-def _constraints(inspector: sa.Inspector, schema: str | None) -> Constraints:
+def _outside(found: Mapping[tuple[str, str], Sequence[ForeignKey]], taken: Collection[str]) -> Iterator[Shape]:
+    """Tables of other schemas; one of ours may be called what such a table is called with its schema."""
+    for (schema, table), many in found.items():
+        name = f"{schema}.{table}"
+        yield Shape(name if name not in taken else f'"{schema}"."{table}"', (), foreign_keys=tuple(many), outside=True)
+
+
+def _foreign_keys(
+    connection: sa.Connection, schema: str | None
+) -> tuple[dict[str, list[ForeignKey]], dict[tuple[str, str], list[ForeignKey]]]:
+    """The foreign keys of our tables by table, and those at our tables by schema and table."""
+    ours: dict[str, list[ForeignKey]] = {}
+    outside: dict[tuple[str, str], list[ForeignKey]] = {}
+    for holder_in, holder, is_ours, to_in, to, to_ours, on_delete, deferrable, fields, to_fields in connection.execute(
+        FOREIGN, {"schema": schema}
+    ):
+        target = to if to_ours else f"{to_in}.{to}"
+        key = ForeignKey(tuple(fields), target, tuple(to_fields), ON_DELETE[on_delete], deferrable)
+        if is_ours:
+            ours.setdefault(holder, []).append(key)
+        else:
+            outside.setdefault((holder_in, holder), []).append(key)
+    return ours, outside
+
+
+def _constraints(inspector: sa.Inspector, schema: str | None, foreign: Mapping[str, Sequence[ForeignKey]]) -> Constraints:
     keys = inspector.get_multi_pk_constraint(schema)
     checks = inspector.get_multi_check_constraints(schema)
     return Constraints(
         keys={table: tuple(one["constrained_columns"]) for (_, table), one in keys.items() if one},
-        foreign={table: [_foreign_key(one) for one in many] for (_, table), many in inspector.get_multi_foreign_keys(schema).items()},
+        foreign=foreign,
         checks={table: [one["sqltext"] for one in many] for (_, table), many in checks.items()},
         indexes=_indexes(inspector, schema),
-    )
-
-
-def _foreign_key(one: ReflectedForeignKeyConstraint) -> ForeignKey:
-    options = one.get("options", {})
-    schema = one["referred_schema"]
-    return ForeignKey(
-        fields=tuple(one["constrained_columns"]),
-        to=f"{schema}.{one['referred_table']}" if schema else one["referred_table"],
-        to_fields=tuple(one["referred_columns"]),
-        on_delete=str(options.get("ondelete") or "no action").lower(),
-        deferrable=bool(options.get("deferrable")),
     )
 
 
