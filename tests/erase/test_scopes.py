@@ -153,10 +153,10 @@ def test_single_items(built: Path, place: Place) -> None:
     assert not [key for key in objects_of(place.folder) if clip in key]
 
 
-def test_an_item_of_somebody_else_is_not_found(built: Path, place: Place) -> None:
+def test_an_item_of_somebody_else_is_refused(built: Path, place: Place) -> None:
     (clip,) = select(built, "select id from clips where profile_id = 11 limit 1")[0]
-    _, statement = ask(place, f"child:{CHILD}", Scope(items=(f"app.clips/{clip}",)))
-    assert found(statement) == {}
+    with pytest.raises(InvalidRequest, match="1 of 1 items are not records of the person named"):
+        ask(place, f"child:{CHILD}", Scope(items=(f"app.clips/{clip}",)))
     assert changes(built, place.folder) == {}
 
 

@@ -6,7 +6,7 @@ or items name, and goes on to what belongs to them or was made from them. A pers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +16,9 @@ from expunge.erase.walk import Rows, Walked
 from expunge.policy.catalog import Catalog, CollectionNote
 from expunge.policy.ownership import Ownership, Via
 from expunge.terms import Method, Value, text_of
+
+LATEST_SECONDS = 10**11
+"""Seconds since 1970 of the year 5138: what is larger counts milliseconds."""
 
 LINKED = 3
 """Parts of ``store.collection.field``."""
@@ -94,6 +97,16 @@ def _seeds(
     return chosen
 
 
+def known_items(catalog: Catalog, walked: Walked, items: Sequence[str]) -> set[str]:
+    """Those of ``items`` that the walk found, which are therefore of somebody in the batch."""
+    known = set()
+    for address, rows in walked.rows.items():
+        keys = {item.partition("/")[2] for item in items if item.partition("/")[0] == address}
+        for place in range(len(rows)) if keys else ():
+            known |= {f"{address}/{key}" for key in keys & {rows.addresses[place], _key_of(catalog.collections[address], rows, place)}}
+    return known
+
+
 def _key_of(note: CollectionNote, rows: Rows, place: int) -> str:
     keys = [one.name for one in note.fields.values() if one.primary_key]
     return "/".join(text_of(value) for name in keys if (value := rows.column(name)[place]) is not None)
@@ -123,11 +136,14 @@ def _times(rows: Rows, key: str, name: str) -> dict[str, datetime | None]:
 
 
 def moment(value: Value | None) -> datetime | None:
-    """A stored time as an aware datetime in UTC; text is read as ISO 8601, a number as seconds since 1970."""
+    """A stored time as an aware datetime in UTC; text is read as ISO 8601, a number as seconds (a large one: milliseconds) since 1970."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
+        try:
+            return datetime.fromtimestamp(value / 1000 if abs(value) > LATEST_SECONDS else value, UTC)
+        except (OverflowError, ValueError, OSError):
+            return None
     if isinstance(value, str):
         try:
             read = datetime.fromisoformat(value)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import rfc8785
 
 from expunge.erase.context import Rooms, Sight, look, search
+from expunge.erase.extent import known_items
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Person, Resolved, SubjectRef, resolve
 from expunge.erase.targets import Work
-from expunge.errors import InvalidRequest, UnknownSubject
+from expunge.erase.walk import walk
+from expunge.errors import ExpungeError, InvalidRequest, UnknownSubject
 from expunge.evidence.stones import Stone
 from expunge.journal.records import OPEN_REQUESTS, Filing, NewStep, Request, RequestStatus, Run
 from expunge.terms import Identifier, Json, Scope, Span
@@ -27,6 +29,9 @@ FIRST_WAVE, SECOND_WAVE = 10, 100
 """A large batch goes 10 people, then one in a hundred, then all (DESIGN.md, "Durable, and large")."""
 
 _NOBODY = {True: "no listed store has a record of this person", False: "no listed store knows any of them"}
+
+INCIDENT_CLOCK = timedelta(hours=72)
+"""By when an incident's owner must have acted: the clock of GDPR 33(1), which is the shortest that the law notes give."""
 
 ITEM = "item"
 """The identifier type of a single record in the tombstone register."""
@@ -68,6 +73,7 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
     if len(people.unknown) == len(refs):
         before = set(_nobody(rooms, refs, people).values()) != {"unknown"}
         raise UnknownSubject(f"{_NOBODY[len(refs) == 1]}{'; they were erased before' if before else ''}")
+    _own_items(rooms, sight, people)
     work = search(rooms, sight, people)
     return Preview(sight, work, len(people.people), people.unknown, too_large(rooms, sight, people))
 
@@ -91,9 +97,24 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
         if set(outcomes.values()) == {"unknown"}:
             raise UnknownSubject(_NOBODY[len(refs) == 1])
         return Started((None,) * len(refs), (), outcomes)
+    _own_items(rooms, sight, people)
     kinds = [ref.kind for ref in refs]
     started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by)
     return replace(started, outcomes={**outcomes, **started.outcomes})
+
+
+def _own_items(rooms: Rooms, sight: Sight, people: Resolved) -> None:
+    """Refuse a request for single records that are not the requester's: their tombstones would speak for somebody else.
+
+    Raises:
+        InvalidRequest: an item is another's, or isn't there.
+        StoreError: as the stores say.
+    """
+    items = sight.plan.scope.items
+    if items:
+        known = known_items(rooms.policy.catalog, walk(rooms.policy.catalog, sight.held, rooms.stores, people), items)
+        if missing := len(set(items) - known):
+            raise InvalidRequest(f"{missing} of {len(set(items))} items are not records of the person named, or are not there")
 
 
 def file_found(
@@ -131,8 +152,15 @@ def adopt(rooms: Rooms, started_by: str) -> list[Run]:
             groups.setdefault(rfc8785.dumps({**scope_json(scope), "items": list(scope.items)}), []).append(request)
     runs = []
     for group in groups.values():
-        sight = look(rooms, scope_of(group[0]), tolerate=True)
-        runs += _start_all(rooms, group, sight, started_by, too_large=too_large(rooms, sight, people_of(group)))
+        control = f"adopt:{min(request.id for request in group)}"
+        try:
+            sight = look(rooms, scope_of(group[0]), tolerate=True)
+            runs += _start_all(rooms, group, sight, started_by, too_large=too_large(rooms, sight, people_of(group)))
+        except ExpungeError as fault:  # one request that can't be planned now must not keep the others waiting
+            due = rooms.clock.now() + INCIDENT_CLOCK
+            rooms.journal.open_incident(fault.code, control, run_id=None, store=None, owner="privacy engineer", due=due, note=str(fault))
+        else:
+            rooms.journal.passed(control)
     return runs
 
 
@@ -238,19 +266,27 @@ def _start_all(rooms: Rooms, requests: Sequence[Request], sight: Sight, started_
     digest = batch_digest(sight.plan.digest, requests)
     runs: list[Run] = []
     for wave in _waves(requests) if too_large else [requests]:
-        run = rooms.journal.start_run(
-            [request.id for request in wave],
-            sight.plan.as_json(),
-            plan_digest=digest,
-            policy_digest=rooms.policy.digest,
-            needs_approval=too_large,
-            started_by=started_by,
-            touches=numbers_of(wave),
-        )
         steps = [NewStep(1, "locate", "locate", payload={"plan": sight.plan.digest})]
         if runs:
             steps.append(NewStep(0, "wave", "wave", payload={"after": runs[-1].id}))
-        rooms.journal.add_steps(run.id, steps)
+        try:
+            run = rooms.journal.start_run(
+                [request.id for request in wave],
+                sight.plan.as_json(),
+                plan_digest=digest,
+                policy_digest=rooms.policy.digest,
+                needs_approval=too_large,
+                started_by=started_by,
+                touches=numbers_of(wave),
+                first=steps,
+            )
+        except InvalidRequest:
+            # A worker that found these requests waiting has started them meanwhile: its run is theirs.
+            taken = {one.run_id for one in rooms.journal.requests(ids=[request.id for request in wave]) if one.run_id}
+            if not taken:
+                raise
+            runs += [rooms.journal.run(run_id) for run_id in sorted(taken)]
+            continue
         runs.append(run)
     return runs
 

@@ -14,7 +14,9 @@ from expunge.erase.codec import unpack
 from expunge.erase.context import Rooms, look, search
 from expunge.erase.intake import people_of, scope_of
 from expunge.erase.targets import Target
-from expunge.terms import Selector
+from expunge.errors import ResidueLeft
+from expunge.journal.records import StepStatus
+from expunge.terms import Method, Scope, Selector
 
 REQUESTS = "requests"
 """The sealed pages with what the receipts of single requests need: the one target that is none."""
@@ -40,6 +42,7 @@ def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
     requests = rooms.journal.requests(run_id=run_id)
     scope = scope_of(requests[0])
     before = _targets(rooms, run_id)
+    _nobody_new(rooms, run_id, before)
     seeds = [(one.collection, one.selector) for one in before if one.act.startswith(("erase:", "part:"))] if scope.everything() else []
     work = search(rooms, look(rooms, scope), people_of(requests), seeds)
     meant = {address for one in before if one.collection == target.collection for address in one.addresses}
@@ -47,6 +50,21 @@ def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
     selector = replace(target.selector, minus=target.selector.minus | stay)
     late = (replace(one, counts={}) for one in work.targets if one.addresses)
     return Again(tuple(sorted(late, key=lambda one: one.rank)), selector)
+
+
+def _nobody_new(rooms: Rooms, run_id: str, before: Sequence[Target]) -> None:
+    """Refuse to mop up once a person's own record, already erased, is there again: the key may be somebody else's by now.
+
+    Raises:
+        ResidueLeft: nobody but an operator can tell a newcomer with a reused key from a copy that came back.
+    """
+    held = look(rooms, Scope()).held
+    done = {step.name for step in rooms.journal.steps(run_id) if step.status is StepStatus.DONE}
+    for target in before:
+        root = held.roots.get(target.collection)
+        own = root is not None and root.defines and target.name in done and target.method is Method.DELETE
+        if own and rooms.stores[target.collection.split(".", 1)[0]].verify(target.selector).live:
+            raise ResidueLeft("a person's own record is there again; it may be a newcomer's with the same key", where=target.collection)
 
 
 def located(rooms: Rooms, target: Target) -> tuple[str, ...]:

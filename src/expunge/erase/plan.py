@@ -115,8 +115,8 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     before = _precedence(catalog, held, deleted)
     broken = _breaks(held, deleted, before, live)
     level = levels(deleted, _without(before, broken, held, deleted))
-    acts = [_unlink(edge, catalog, "unlink") for edge in _to_unlink(catalog, held, deleted, broken)]
-    acts += [_unlink(edge, catalog, "break") for edge in sorted(broken)]
+    acts = [_unlink(edge, catalog, held, live, "unlink") for edge in _to_unlink(catalog, held, deleted, broken)]
+    acts += [_unlink(edge, catalog, held, live, "break") for edge in sorted(broken)]
     acts += [act for address in sorted(_ways_in(held) & set(whole)) for act in _parts(catalog.collections[address], held, live)]
     acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
     acts += partial.values()
@@ -179,7 +179,12 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
     if note.verb is Verb.KEEP and note.keep is not None:
         return Act(f"keep:{note.address}", 0, "keep", note.address, None, reason=f"kept: {note.keep.basis}")
     if scope.categories:
-        matched = tuple(name for name in in_scope(note, scope.categories) if _nullable(note.fields[name], held.roots.get(note.address)))
+        named = in_scope(note, scope.categories)
+        matched = tuple(name for name in named if _nullable(note.fields[name], held.roots.get(note.address)))
+        stuck = tuple(name for name in named if name not in matched and not all(map(_naming, note.fields[name].categories)))
+        if stuck and not _own_record(note, held):  # content in a key can't be nulled: the record goes
+            return _whole(note, why)
+        matched += stuck
         if not matched:
             return None
         if not _whole_record(note, held, matched):
@@ -221,8 +226,7 @@ def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str])
     """Whether nothing about the person would be left but keys: then the record goes. A person's own record stays as such."""
     if "objects" in note.layout:
         return True
-    root = held.roots.get(note.address)
-    if root is not None and root.defines:
+    if _own_record(note, held):
         return False
     content = {
         one.name
@@ -230,6 +234,11 @@ def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str])
         if any(covers(PERSONAL, held) for held in one.categories) and not all(_naming(category) for category in one.categories)
     }
     return content <= set(matched)
+
+
+def _own_record(note: CollectionNote, held: Ownership) -> bool:
+    root = held.roots.get(note.address)
+    return root is not None and root.defines
 
 
 def _naming(category: str) -> bool:
@@ -321,14 +330,37 @@ def _to_unlink(catalog: Catalog, held: Ownership, deleted: set[str], broken: fro
     return sorted(edge for edge in (pointing | left) - broken if "objects" not in catalog.collections[holder(edge)].layout)
 
 
-def _unlink(edge: Edge, catalog: Catalog, what: str) -> Act:
+def _unlink(edge: Edge, catalog: Catalog, held: Ownership, live: Mapping[str, Shape], what: str) -> Act:
     note = catalog.collections[holder(edge)]
     name = held_field(edge)
-    repoint = {name: note.repoint[name]} if name in note.repoint else {}
-    method = Method.DECORRELATE if repoint else Method.REDACT
     reason = f"{name} points at {target(edge)}, whose record goes"
-    fields = () if repoint else (name,)
+    method, fields, repoint = _severed(note, name, held, live.get(note.address))
     return Act(f"{what}:{note.address}.{name}", 0, what, note.address, method, fields, repoint, edge, reason)
+
+
+def _severed(note: CollectionNote, name: str, held: Ownership, shape: Shape | None) -> tuple[Method, tuple[str, ...], Mapping[str, Value]]:
+    """How a reference is cut: re-pointed where that is declared, otherwise nulled; a record that only links goes with either end."""
+    if name in note.repoint:
+        return Method.DECORRELATE, (), {name: note.repoint[name]}
+    if not _can_be_null(name, shape) and _only_links(note, held):
+        return Method.DELETE, (), {}
+    return Method.REDACT, (name,), {}
+
+
+def _can_be_null(name: str, shape: Shape | None) -> bool:
+    now = shape.field(name) if shape else None
+    return (now is None or now.nullable) and name not in (shape.primary_key if shape else ())
+
+
+def _only_links(note: CollectionNote, held: Ownership) -> bool:
+    """Whether a record says no more than that two things belong together, and nothing points at it."""
+    references = sum(1 for one in note.fields.values() if one.references)
+    pointed_at = any(target(edge) == note.address for edge in _every(held))
+    return (
+        references > 1
+        and not pointed_at
+        and not any(covers(PERSONAL, category) and not _naming(category) for one in note.fields.values() for category in one.categories)
+    )
 
 
 def _ways_in(held: Ownership) -> set[str]:
@@ -345,9 +377,9 @@ def _parts(note: CollectionNote, held: Ownership, live: Mapping[str, Shape]) -> 
     for name, edge in owner_fields:
         parts = tuple(one.name for one in note.fields.values() if one.part_of == name)
         reason = f"another living person owns it too; {name} and what is part of it goes"
-        now = shape.field(name) if shape else None
-        nullable = (now is None or now.nullable) and name not in (shape.primary_key if shape else ())
-        if name in note.repoint or not nullable:
+        if not _can_be_null(name, shape) and name not in note.repoint and _only_links(note, held):
+            yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.DELETE, (), {}, edge, reason)
+        elif name in note.repoint or not _can_be_null(name, shape):
             if parts:
                 yield Act(f"part:{note.address}.{name}:fields", 0, "part", note.address, Method.REDACT, parts, {}, edge, reason)
             repoint = {name: note.repoint[name]} if name in note.repoint else {}

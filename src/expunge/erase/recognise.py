@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from expunge.erase.context import Rooms, Sight
 from expunge.erase.intake import ITEM
-from expunge.erase.subjects import key_text
+from expunge.erase.subjects import key_text, spelled
 from expunge.errors import Refused
 from expunge.evidence.stones import Facts
 from expunge.policy.catalog import Catalog, CollectionNote
@@ -172,14 +171,7 @@ def _known(rooms: Rooms, lister: Lister, note: CollectionNote, name: str, type_:
 
 def spellings(value: Value) -> tuple[str, ...]:
     """The texts under which a value's tombstone may have been laid by a field of another type: a whole number, a UUID's two cases."""
-    text = text_of(value)
-    folded = key_text(value)
-    found = [text, folded]
-    if key_text(folded.upper()) == folded:
-        found.append(folded.upper())
-    if isinstance(value, float | Decimal) and value % 1 == 0:
-        found.append(str(int(value)))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys([text_of(value), key_text(value), *sorted(map(str, spelled([key_text(value)])))]))
 
 
 def _strangers(rooms: Rooms, held: Ownership, naming: Naming, known: Mapping[str, object]) -> dict[str, int]:

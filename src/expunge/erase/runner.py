@@ -17,6 +17,7 @@ from random import SystemRandom
 
 from expunge.erase.context import Rooms
 from expunge.erase.ending import close, receipt
+from expunge.erase.intake import INCIDENT_CLOCK
 from expunge.erase.stages import STAGES, WaitUntil
 from expunge.errors import EvidenceError, ExpungeError, LeaseLost, ResidueLeft, Unavailable
 from expunge.journal import backoff
@@ -27,9 +28,6 @@ ALL_STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {**STAGES, "receipt":
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)
 """Back-off: a dropped connection is mended in a second, an outage in minutes; five is often enough for an operator to see it resume."""
-
-INCIDENT_CLOCK = timedelta(hours=72)
-"""By when an incident's owner must have acted: the clock of GDPR 33(1), which is the shortest that the law notes give."""
 
 OWNERS: Mapping[str, str] = {"policy": "privacy engineer", "store": "store operator", "keystore": "key operator", "evidence": "security"}
 
@@ -74,6 +72,8 @@ class Worker:
             self._wait(lease, wait)
         except ExpungeError as fault:
             self._fault(lease, fault)
+        except Exception as unforeseen:  # noqa: BLE001  # a fault of our own in one run must not stop the runs of everybody else
+            self._fault(lease, ExpungeError(f"an unforeseen {type(unforeseen).__name__} stopped the step; report it"))
         return True
 
     def finish_closing(self) -> None:

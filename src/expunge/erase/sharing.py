@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from expunge.erase.subjects import Resolved, key_text
+from expunge.erase.subjects import Resolved, key_text, spelled
 from expunge.erase.walk import Rows, Walked, needed
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership
@@ -97,7 +97,7 @@ def _load_owners(state: Upward, edge: Edge, start: int, end: int) -> None:
     known |= values
     note = state.catalog.collections[edge.owner]
     rows = state.rows[edge.owner]
-    for batch in state.stores[note.store].locate(Selector(note.name, {edge.owner_field: frozenset(values)}), rows.fields):
+    for batch in state.stores[note.store].locate(Selector(note.name, {edge.owner_field: spelled(values)}), rows.fields):
         rows.take(batch, [-1] * len(batch.addresses))
 
 

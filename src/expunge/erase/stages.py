@@ -127,6 +127,7 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
 
 def keys(rooms: Rooms, lease: Lease) -> Json:
     """Destroy the keys of everybody in the run, close the epoch, which makes it final, and forget the registry's digests of them."""
+    _stop_if_held(rooms, lease)
     numbers = numbers_of(rooms.journal.requests(run_id=lease.run_id))
     rooms.keys.destroy("subject", numbers)
     destroyed = rooms.clock.now()
@@ -141,6 +142,7 @@ def reclaim(rooms: Rooms, lease: Lease) -> Json:
     Objects have a history each, so every target is asked for; elsewhere it is the collection's.
     """
     done: dict[str, Json] = {}
+    _stop_if_held(rooms, lease)
     store = _store(rooms, lease)
     for target in _targets(rooms, lease):
         each = "objects" in rooms.policy.catalog.collections[target.collection].layout

@@ -7,8 +7,12 @@ records that name them by their key.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
 
 from expunge.errors import InvalidRequest
 from expunge.policy.catalog import Catalog, SubjectKind
@@ -16,7 +20,8 @@ from expunge.policy.ownership import Ownership, Root, Via
 from expunge.stores.base import Store
 from expunge.terms import Identifier, Selector, Value, text_of
 
-UUID_LENGTH, UUID_DASHES = 36, 4
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+_UUID_LENGTHS = (32, 36)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,11 +89,28 @@ def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
 
 
 def key_text(value: Value) -> str:
-    """The text by which values of owner fields are matched in memory; a UUID's upper-case form equals its lower-case one."""
+    """The text by which values of owner fields are matched in memory, whatever type a store gave them.
+
+    A whole number is one whether it comes as integer, float or decimal (2, 2.0, 2.00); a UUID is one with or without dashes, in either
+    case.
+    """
     if type(value) is int:  # nine of ten keys, and every value of every edge comes through here
         return str(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value % 1 == 0:
+        return str(int(value))
     text = text_of(value)
-    return text.lower() if len(text) == UUID_LENGTH and text.count("-") == UUID_DASHES else text
+    return text.replace("-", "").lower() if len(text) in _UUID_LENGTHS and _UUID.fullmatch(text) else text
+
+
+def spelled(values: Iterable[str]) -> frozenset[Value]:
+    """The texts by which stores may hold these keys: a UUID with and without dashes, in lower and upper case; all others as they are."""
+    found: set[Value] = set()
+    for text in values:
+        found.add(text)
+        if len(text) in _UUID_LENGTHS and _UUID.fullmatch(text):
+            dashed = str(UUID(text))
+            found |= {dashed, dashed.upper(), dashed.replace("-", ""), dashed.replace("-", "").upper()}
+    return frozenset(found)
 
 
 def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs: Sequence[SubjectRef]) -> Resolved:
@@ -158,7 +180,7 @@ def _people(catalog: Catalog, stores: Mapping[str, Store], root: Root, by: str, 
     note = catalog.collections[root.collection]
     further = {one.name: one.identity for one in note.fields.values() if one.identity in kind.identities}
     carry = tuple(dict.fromkeys((root.field, by, *further)))
-    for batch in stores[note.store].locate(Selector(note.name, {by: frozenset(wanted)}), carry):
+    for batch in stores[note.store].locate(Selector(note.name, {by: spelled(wanted)}), carry):
         for place in range(len(batch.addresses)):
             row = {name: batch.carried[name][place] for name in carry}
             key, asked = row[root.field], row[by]
@@ -176,7 +198,7 @@ def _named_only(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], 
         if not left or root is None or root.kind != kind or edge.owner_field != root.field or edge.via is not Via.FROM:
             continue
         note = catalog.collections[edge.owned]
-        for batch in stores[note.store].locate(Selector(note.name, {edge.owned_field: frozenset(left)}), (edge.owned_field,)):
+        for batch in stores[note.store].locate(Selector(note.name, {edge.owned_field: spelled(left)}), (edge.owned_field,)):
             for value in {key_text(value) for value in batch.carried[edge.owned_field] if value is not None} & set(left):
                 yield Person(kind, value, left.pop(value), (Identifier(catalog.kinds[kind].key, value),))
 
@@ -198,10 +220,11 @@ def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> dic
 
 
 def _add_members(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], found: dict[tuple[str, str], Person]) -> None:
-    """Everybody whose own record says that they are a member of a household in the batch; they share its request."""
-    for kind in catalog.kinds.values():
-        groups = {key_text(one.key): one.ordinal for one in list(found.values()) if one.kind == kind.member_of}
-        if not groups:
-            continue
-        for link in held.memberships.get(kind.name, ()):
-            _take(found, list(_people(catalog, stores, held.roots[link.owned], link.owned_field, groups)))
+    """Everybody whose own record says that they are a member of a household in the batch, and so on down; they share its request."""
+    before = -1
+    while before != len(found):
+        before = len(found)
+        for kind in catalog.kinds.values():
+            groups = {key_text(one.key): one.ordinal for one in list(found.values()) if one.kind == kind.member_of}
+            for link in held.memberships.get(kind.name, ()) if groups else ():
+                _take(found, list(_people(catalog, stores, held.roots[link.owned], link.owned_field, groups)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from expunge.erase.extent import Extent
 from expunge.erase.plan import Act, Plan
-from expunge.erase.subjects import Resolved, key_text
+from expunge.erase.subjects import Resolved, key_text, spelled
 from expunge.erase.walk import Rows, Walked, named
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership, Via
@@ -162,11 +162,11 @@ class _Maker:
         if root is not None:
             keys = self.people.keys(root.kind)
             held = frozenset(value for value in rows.column(root.field) if value is not None and key_text(value) in keys)
-            yield root.field, held | frozenset(keys)
+            yield root.field, held | spelled(keys)
         for edge in self.held.into(address):
             if narrow:
                 owners = self.walked.rows[edge.owner]
-                values = frozenset(named(self.held, self.people, edge)) | self._values(edge.owner, edge.owner_field, range(len(owners)))
+                values = spelled(named(self.held, self.people, edge)) | self._values(edge.owner, edge.owner_field, range(len(owners)))
                 yield edge.owned_field, self._both(edge, values)
             else:
                 yield edge.owned_field, self._both(edge, self._leaving(edge))
@@ -174,7 +174,7 @@ class _Maker:
     def _leaving(self, edge: Edge) -> frozenset[Value]:
         """The values of an edge that stand for leaving owners only. Of what many can own, those of the records that go."""
         if edge.via is Via.FROM:
-            keys = frozenset(named(self.held, self.people, edge)) if self.plan.scope.everything() else frozenset[Value]()
+            keys = spelled(named(self.held, self.people, edge)) if self.plan.scope.everything() else frozenset[Value]()
             return self._both(edge, keys | self._values(edge.owner, edge.owner_field, self.extent.going.get(edge.owner, frozenset())))
         return self._values(edge.owned, edge.owned_field, self.extent.going.get(edge.owned, frozenset()))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from expunge.erase.subjects import Resolved, key_text
+from expunge.erase.subjects import Resolved, key_text, spelled
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
@@ -165,6 +165,6 @@ def _find(
     typed: frozenset[Value] | None = None,
 ) -> None:
     note = catalog.collections[address]
-    for batch in stores[note.store].locate(Selector(note.name, {name: typed or frozenset(values)}), found.fields):
+    for batch in stores[note.store].locate(Selector(note.name, {name: typed or spelled(values)}), found.fields):
         held = batch.carried[name]
         found.take(batch, [values.get(key_text(value), 0) if value is not None else 0 for value in held])

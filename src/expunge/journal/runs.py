@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, literal, select, update
@@ -13,10 +13,13 @@ from expunge.errors import ApprovalNeeded, InvalidRequest, KeyDestroyed, RunUnfi
 from expunge.journal.database import chunks
 from expunge.journal.desk import RUN_SPACE, fresh_id
 from expunge.journal.overlaps import pair_up, waits_for
-from expunge.journal.records import WORKABLE_RUNS, RequestStatus, Run, RunStatus, StepStatus
+from expunge.journal.records import WORKABLE_RUNS, NewStep, RequestStatus, Run, RunStatus, StepStatus
 from expunge.journal.requests import Requests
 from expunge.journal.schema import canonical, requests, run_subjects, runs, steps
 from expunge.terms import Json
+
+FREE = {"owner": None, "since": None, "until": None, "timer": False}
+"""The columns of a step that nobody holds."""
 
 TURN = "turn"
 """The counter by which runs on one person go one after the other."""
@@ -35,8 +38,11 @@ class Runs(Requests):
         needs_approval: bool,
         started_by: str,
         touches: Iterable[int] = (),
+        first: Sequence[NewStep] = (),
     ) -> Run:
         """Begin a run for these requests, with its own key. A run that needs approval hands out nothing before it has it.
+
+        ``first`` are its first steps, there as soon as the run is: a run without a step would wait for ever.
 
         ``touches`` are further subjects whose records the plan reaches (a household's people), so that runs on them take turns.
 
@@ -59,6 +65,7 @@ class Runs(Requests):
             connection.execute(runs.insert().values(**row, started_by=started_by, started_at=self._clock.now()))
             _take(connection, id_, set(request_ids), RequestStatus.RECEIVED if needs_approval else RequestStatus.RUNNING)
             self._database.insert_new(connection, run_subjects, [{"run_id": id_, "subject": subject} for subject in set(touches)])
+            self._database.insert_new(connection, steps, step_rows(id_, first))
             pair_up(connection, id_)
         return self.run(id_)
 
@@ -138,6 +145,17 @@ class Runs(Requests):
             if status is RunStatus.DONE:
                 require_finished(connection, run_id)
             connection.execute(update(runs).where(runs.c.id == run_id).values(status=status))
+
+
+def step_rows(run_id: str, new: Sequence[NewStep]) -> list[dict[str, object]]:
+    """Rows of new steps."""
+    fixed = {"run_id": run_id, "status": StepStatus.WAITING, "attempts": 0, "done": 0, "note": None, "result": None, "fence": 0}
+    return [{**fixed, **FREE, **_columns(step)} for step in new]
+
+
+def _columns(step: NewStep) -> dict[str, object]:
+    named = {"rank": step.rank, "name": step.name, "kind": step.kind, "payload": step.payload}
+    return {**named, "store": step.store, "collection": step.collection}
 
 
 def locked_run(connection: Connection, run_id: str) -> Row[Any]:

@@ -23,7 +23,7 @@ from expunge.errors import InvalidRequest, LeaseLost
 from expunge.journal.desk import Desk
 from expunge.journal.overlaps import must_wait
 from expunge.journal.records import ENDED_RUNS, WORKABLE_RUNS, Lease, NewStep, RunStatus, StepRow, StepStatus
-from expunge.journal.runs import TURN, locked_run
+from expunge.journal.runs import FREE, TURN, locked_run, step_rows
 from expunge.journal.schema import Instant, runs, steps
 from expunge.terms import Json
 
@@ -36,8 +36,6 @@ LEASE = timedelta(seconds=30)
 STANDS_STILL = 3
 """Failures of one step in a row after which its run keeps no other waiting: once is a conflict, three times an outage."""
 
-_free = {"owner": None, "since": None, "until": None, "timer": False}
-
 
 class Steps(Desk):
     """The plan as rows."""
@@ -49,8 +47,7 @@ class Steps(Desk):
             InvalidRequest: the run has ended.
             UnknownRequest: there is no such run.
         """
-        fixed = {"run_id": run_id, "status": StepStatus.WAITING, "attempts": 0, "done": 0, "note": None, "result": None, "fence": 0}
-        rows = [{**fixed, **_free, **_columns(step)} for step in new]
+        rows = step_rows(run_id, new)
         with self._database.writing() as connection:
             row = locked_run(connection, run_id)
             if row.status in ENDED_RUNS:
@@ -101,7 +98,7 @@ class Steps(Desk):
         """
         done = {"status": StepStatus.DONE, "result": result, "finished_at": self._clock.now(), "error_code": None, "error_message": None}
         with self._database.writing() as connection:
-            _fenced(connection, lease, {**_free, **done})
+            _fenced(connection, lease, {**FREE, **done})
             if lease.failed_with is not None:
                 _recovered(connection, lease.run_id)
 
@@ -136,7 +133,7 @@ class Steps(Desk):
             LeaseLost: another worker has the step now; nothing was written.
         """
         with self._database.writing() as connection:
-            given = {**_free, "status": StepStatus.GIVEN_UP, "error_code": error_code, "error_message": message}
+            given = {**FREE, "status": StepStatus.GIVEN_UP, "error_code": error_code, "error_message": message}
             _fenced(connection, lease, given)
             _move(connection, lease.run_id, RunStatus.RUNNING, RunStatus.INCOMPLETE)
 
@@ -155,7 +152,7 @@ class Steps(Desk):
                 msg = f"the run is {row.status}"
                 raise InvalidRequest(msg, where=run_id)
             where = (steps.c.run_id == run_id) & steps.c.name.in_(step_names) & (steps.c.status == StepStatus.GIVEN_UP)
-            count = connection.execute(update(steps).where(where).values(**_free, status=StepStatus.WAITING, attempts=0)).rowcount
+            count = connection.execute(update(steps).where(where).values(**FREE, status=StepStatus.WAITING, attempts=0)).rowcount
             if count and row.status in WORKABLE_RUNS:
                 left = select(steps.c.id).where(steps.c.run_id == run_id, steps.c.status == StepStatus.GIVEN_UP).limit(1)
                 status = RunStatus.RUNNING if connection.execute(left).first() is None else row.status
@@ -233,11 +230,6 @@ def _serve(connection: Connection, run_id: str) -> bool:
     last = select(func.max(runs.c.served)).scalar_subquery()
     where = (runs.c.id == run_id) & runs.c.status.in_(WORKABLE_RUNS)
     return connection.execute(update(runs).where(where).values(served=last + 1)).rowcount == 1
-
-
-def _columns(step: NewStep) -> dict[str, object]:
-    named = {"rank": step.rank, "name": step.name, "kind": step.kind, "payload": step.payload}
-    return {**named, "store": step.store, "collection": step.collection}
 
 
 def _lease(row: Row[Any], run_number: int, length: timedelta) -> Lease:

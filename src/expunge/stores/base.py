@@ -13,6 +13,7 @@ is tested by the laws in ``expunge.testing.conformance``; those who write a stor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -122,6 +123,8 @@ def _integer(value: Value) -> int | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, float | Decimal):
+        return int(value) if math.isfinite(value) and value % 1 == 0 else None
     text = text_of(value)
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
