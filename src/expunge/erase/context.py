@@ -23,6 +23,7 @@ from expunge.journal import Journal
 from expunge.policy.catalog import Problem
 from expunge.policy.model import Policy
 from expunge.policy.ownership import Ownership, ownership
+from expunge.policy.soft import unmentioned
 from expunge.policy.taxonomy import default_categories
 from expunge.policy.wording import advise
 from expunge.ports import Clock, Sealer
@@ -95,7 +96,8 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
         raise PlanTrouble("\n".join(str(problem) for problem in errors))
-    return Sight(shapes, held, plan, found, tuple(unreached))
+    unseen = (problem for name, there in shapes.items() for problem in unmentioned(rooms.policy.catalog, name, there))
+    return Sight(shapes, held, plan, (*found, *unseen), tuple(unreached))
 
 
 def _require_known(policy: Policy, scope: Scope) -> None:

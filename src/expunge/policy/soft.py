@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.policy.catalog import Catalog, CollectionNote, FieldNote
+from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Problem
 from expunge.policy.drift import can_equal
 from expunge.policy.guesses import PEOPLE, POINTING, singular, words
 from expunge.terms import Field, FieldType, Shape, Value, text_of
@@ -93,6 +93,16 @@ def soft_references(catalog: Catalog, store: str, shapes: Sequence[Shape], sampl
             found = _best(shape.name, field, [key for key in known if key.type is None or can_equal(field.type, key.type)], samples)
             if found and not (found.key.group and _owned(note)):
                 yield found
+
+
+def unmentioned(catalog: Catalog, store: str, shapes: Sequence[Shape]) -> Iterator[Problem]:
+    """Warns of collections that the policy does not mention, and in which something looks like a person's key."""
+    for name, found in by_collection(tuple(soft_references(catalog, store, shapes))).items():
+        if f"{store}.{name}" not in catalog.collections:
+            looks = "; ".join(f"{field} looks like {one.key.collection}.{one.key.field}" for field, one in found.items())
+            fix = f"declare it, with `owned_by: []` if nobody owns it; `expunge discover {store}` proposes how"
+            message = f"no dataset mentions it, so that nothing in it is erased, and {looks}"
+            yield Problem("soft-reference", f"{store}.{name}", message, fix, severity="warning")
 
 
 def _said(note: CollectionNote | None, field: Field) -> bool:
