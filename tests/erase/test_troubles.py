@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from expunge.erase.trouble import troubles
 from expunge.errors import AmbiguousOwnership
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Keep, Problem, Reference, StoreNote, SubjectKind
 from expunge.policy.ownership import ownership
+from expunge.policy.soft import unmentioned
 from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Span, Verb
+from tests.erase.toy import opened, sql, toy
 
 INT, TEXT = FieldType.INTEGER, FieldType.TEXT
 PEOPLE = CollectionNote(
@@ -166,6 +169,115 @@ def test_what_is_kept_and_points_at_what_goes() -> None:
     ]
     now = shape("bills", Field("person_id", INT, nullable=False), Field("said", TEXT), keys=[to_people()])
     assert [(path, "NOT NULL" in message) for path, message, _ in said(look([kept], [now])[1])] == [("s.bills.person_id", True)]
+
+
+BOTH = ForeignKey(("tenant", "person"), "people", ("tenant", "id"))
+BILLS = shape("bills", Field("tenant", INT), Field("person", INT), keys=[BOTH])
+KEPT: dict[str, object] = {"verb": Verb.KEEP, "keep": Keep(basis="tax law")}
+
+
+@pytest.mark.parametrize(
+    ("on_delete", "would"),
+    [("cascade", "delete them by itself"), ("set null", "change them by itself"), ("set default", "change them"), ("no action", "refuse")],
+)
+@pytest.mark.parametrize("more", [KEPT, {"verb": Verb.REDACT, "redact": ("said",)}, {"verb": Verb.DECORRELATE, "repoint": {"said": "x"}}])
+def test_a_key_of_several_columns_by_which_the_database_would_act(on_delete: str, would: str, more: dict[str, object]) -> None:
+    bills = note("bills", FieldNote("tenant"), points("person"), TOLD, owned_by=("person",), **more)
+    now = replace(BILLS, fields=(*BILLS.fields, Field("said", TEXT)), foreign_keys=(replace(BOTH, on_delete=on_delete),))
+    ((path, message, fix),) = said(look([bills], [now])[1])
+    assert path == "s.bills"
+    assert f"s.people by a foreign key (tenant, person) with ON DELETE {on_delete.upper()}" in message
+    assert would in message
+    assert "`verb: delete` with `owned_by: person`" in fix
+    assert "`owned_by: []`: person is then nulled" in fix
+
+
+def test_a_key_of_several_columns_that_is_let_go_before() -> None:
+    cascades = replace(BILLS, foreign_keys=(replace(BOTH, on_delete="cascade"),))
+    for more in (
+        {"owned_by": ("person",)},
+        {"owned_by": ()},
+        {"owned_by": (), **KEPT},
+        {"owned_by": ("person",), "verb": Verb.REDACT, "redact": ("person",)},
+        {"owned_by": ("person",), "verb": Verb.DECORRELATE, "repoint": {"person": 0}},
+    ):
+        bills = note("bills", FieldNote("tenant"), points("person"), **more)
+        assert said(look([bills], [cascades])[1]) == [], more
+    nobody = note("bills", FieldNote("tenant"), FieldNote("person"), owned_by=())
+    assert [path for path, _, _ in said(look([nobody], [cascades])[1])] == ["s.bills"], "no reference, by which it could be nulled"
+    strict = replace(cascades, fields=(BILLS.fields[0], Field("tenant", INT), Field("person", INT, nullable=False)))
+    kept = note("bills", FieldNote("tenant"), points("person"), owned_by=(), **KEPT)
+    assert [path for path, _, _ in said(look([kept], [strict])[1])] == ["s.bills.person"], "what lets go is itself impossible"
+
+
+@pytest.mark.parametrize("on_delete", ["cascade", "set null", "set default"])
+def test_a_plain_key_by_which_the_database_would_act(on_delete: str) -> None:
+    now = shape("seats", Field("person_id", INT), Field("said", TEXT), keys=[to_people(on_delete=on_delete)])
+    silent = note("seats", OWNER, TOLD, verb=Verb.DECORRELATE, repoint={"said": "x"})
+    ((path, message, _),) = said(look([silent], [now])[1])
+    assert path == "s.seats"
+    assert "(person_id)" in message
+    for more in ({}, KEPT, {"owned_by": ()}, {"verb": Verb.REDACT}, {"verb": Verb.DECORRELATE, "repoint": {"person_id": 0}}):
+        assert said(look([note("seats", OWNER, TOLD, **more)], [now])[1]) == [], more
+    other = note("seats", points("person_id", field="name"), TOLD, verb=Verb.REDACT)
+    assert [path for path, _, _ in said(look([other], [now])[1])] == ["s.seats"], "the policy joins by another column than the constraint"
+
+
+def test_a_table_of_another_schema() -> None:
+    far = Shape("audit.trail", (), foreign_keys=(to_people(on_delete="set null"),), outside=True)
+    ((path, message, fix),) = said(look([], [far])[1])
+    assert path == "s.audit.trail"
+    assert "references s.people by person_id" in message
+    assert "another schema" in fix
+    same_name = note("audit.trail", OWNER)
+    assert {path for path, _, _ in said(look([same_name], [far])[1])} == {"s.audit.trail", "s.audit.trail.id", "s.audit.trail.person_id"}
+
+
+@pytest.mark.parametrize("schema", ["audit", "public", None])
+def test_a_table_of_another_schema_that_another_store_declares(schema: str | None) -> None:
+    far = Shape(f"{schema or 'public'}.trail", (), foreign_keys=(to_people(on_delete="set null"),), outside=True)
+    own = shape("trail", Field("person_id", INT), keys=[to_people()])
+
+    def found(url: str, **more: object) -> list[str]:
+        trail = replace(note("trail", OWNER, **more), store="t")
+        catalog = Catalog(
+            {"person": SubjectKind("person", "person_id")},
+            {"s": StoreNote("s", "sql", {"url": "u"}), "t": StoreNote("t", "sql", {"url": url, **({"schema": schema} if schema else {})})},
+            {one.address: one for one in (PEOPLE, trail)},
+        )
+        live = {"s": (PEOPLE_NOW, far), "t": (own,)}
+        held = ownership(catalog, live)
+        return [path for path, _, _ in said(troubles(catalog, held, live, make_plan(catalog, held, live, Scope(), "0" * 64)))]
+
+    assert found("u") == []
+    assert found("u", owned_by=()) == []
+    assert found("u", **KEPT) == ["t.trail"], "nothing lets go of what is kept, across stores"
+    assert found("another") == [f"s.{far.name}"]
+
+
+def test_an_undeclared_collection_with_what_looks_like_a_persons_key() -> None:
+    plain = (Field("lat", FieldType.REAL), Field("person_id", TEXT))
+    live = [shape("places", *plain), shape("words", *plain), shape("colours", Field("name", TEXT)), replace(PEOPLE_NOW)]
+    catalog = Catalog(
+        {"person": SubjectKind("person", "person_id")},
+        {"s": StoreNote("s", "memory", {})},
+        {one.address: one for one in (PEOPLE, note("words", FieldNote("person_id"), owned_by=()))},
+    )
+    (found,) = unmentioned(catalog, "s", live)
+    assert (found.path, found.severity) == ("s.places", "warning")
+    assert "no dataset mentions it" in found.message
+    assert "person_id looks like s.people.id" in found.message
+    assert "expunge discover s" in found.fix
+
+
+def test_check_and_plan_warn_of_an_undeclared_collection(tmp_path: Path) -> None:
+    place = toy(tmp_path / "toy")
+    with opened(place) as library:
+        assert [one.path for one in library.check() if one.code == "soft-reference"] == []
+    sql(place, "create table tracks (person_id integer, lat real)")
+    with opened(place) as library:
+        assert [one.path for one in library.check() if one.code == "soft-reference"] == ["app.tracks"]
+        assert "app.tracks" in [one.path for one in library.plan(["adult:11"]).sight.warnings]
 
 
 def test_a_decorrelate_of_a_unique_column() -> None:

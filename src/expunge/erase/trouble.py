@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from expunge.erase.plan import PERSONAL, Act, Plan, covers, held_field, unbroken
+from expunge.erase.plan import PERSONAL, Act, Plan, covers, held_field, holder, target, unbroken
 from expunge.policy.catalog import Catalog, CollectionNote, Problem
-from expunge.policy.ownership import Ownership
+from expunge.policy.drift import ELSEWHERE, declared_as
+from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.terms import FieldType, ForeignKey, Method, Shape
 
 CODE = "plan-trouble"
+
+ACTING = {"cascade": "delete them by itself", "set null": "change them by itself", "set default": "change them by itself"}
+"""What a database does by itself, by a constraint's own word, to records that reference a deleted one."""
 
 
 def troubles(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Shape]], plan: Plan) -> tuple[Problem, ...]:
@@ -26,6 +30,7 @@ def troubles(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Sh
         *_unwritable(catalog, live, plan),
         *_undated(catalog, held, plan),
         *_composite(catalog, held, live),
+        *_unreleased(catalog, held, shapes, plan),
         *_cyclic(held, plan),
         *_unindexed(live, plan),
     ]
@@ -58,13 +63,13 @@ def _unlisted(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     for store, found in shapes.items():
         for shape in found:
             address = f"{store}.{shape.name}"
-            if address in catalog.collections or shape.hangs_on is not None:
+            if shape.hangs_on is not None or declared_as(catalog, store, shape) is not None:
                 continue
             for key in shape.foreign_keys:
                 to = f"{store}.{key.to}"
                 if to in held.owned:
                     message = f"references {to} by {', '.join(key.fields)}, and the policy doesn't mention it"
-                    fix = f"declare the collection {shape.name} in a dataset of the store {store}"
+                    fix = ELSEWHERE if shape.outside else f"declare the collection {shape.name} in a dataset of the store {store}"
                     yield _problem(address, catalog.collections[to] if to in deleted else None, message, fix)
 
 
@@ -142,12 +147,68 @@ def _composite(catalog: Catalog, held: Ownership, live: Mapping[str, Shape]) -> 
     for address, shape in live.items():
         for key in shape.foreign_keys:
             to = f"{address.split('.', 1)[0]}.{key.to}"
-            joined = any(edge.owned == address and edge.owner == to for edge in held.edges)
             note = catalog.collections.get(address)
-            if len(key.fields) > 1 and to in held.owned and note is not None and not joined and note.owned_by is None:
+            if note is not None and to in held.owned and _undecided(note, to, key, held):
                 message = f"references {to} by several columns ({', '.join(key.fields)})"
                 fix = f"declare which one names the owner: `owned_by: {key.fields[0]}` with a reference on that field"
                 yield _problem(address, note, message, fix)
+
+
+def _undecided(note: CollectionNote, to: str, key: ForeignKey, held: Ownership) -> bool:
+    """Whether nothing says which of several columns names the owner, if any does."""
+    joined = any(edge.owned == note.address and edge.owner == to for edge in held.edges)
+    return len(key.fields) > 1 and not joined and note.owned_by is None
+
+
+def _unreleased(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Shape]], plan: Plan) -> Iterable[Problem]:
+    """Constraints at records that go whose holders neither go with them nor let go first: there the database acts by itself."""
+    deleted = {act.collection for act in plan.acts if act.method is Method.DELETE}
+    for store, found in shapes.items():
+        for shape in found:
+            note = catalog.collections.get(declared_as(catalog, store, shape) or "")
+            for key in shape.foreign_keys if note is not None else ():
+                to = f"{store}.{key.to}"
+                acts = len(key.fields) > 1 or key.on_delete in ACTING
+                asked = note is None or _undecided(note, to, key, held)  # already by another problem
+                if note is not None and to in deleted and acts and not asked and not _released(note.address, to, key, held, plan):
+                    yield _unreleased_problem(note, to, key, held)
+
+
+def _released(address: str, to: str, key: ForeignKey, held: Ownership, plan: Plan) -> bool:
+    """Whether every record that this key ties to one that goes is deleted too, or has a column of the key changed before.
+
+    A key of several columns binds nothing once one of them is null. A record that somebody else owns as well stays, without its part.
+    """
+    pairs = set(zip(key.fields, key.to_fields, strict=True))
+    owning = any(_ties(edge, address, to, pairs) for edge in (*held.edges, *(one for many in held.memberships.values() for one in many)))
+    for act in plan.acts_on(address):
+        if act.what in ("unlink", "break") and act.edge is not None and _ties(act.edge, address, to, pairs):
+            return True
+        changed = {*act.fields, *act.repoint} & set(key.fields)
+        if act.what == "erase" and owning and (act.method is Method.DELETE or changed):
+            return True
+    return False
+
+
+def _ties(edge: Edge, address: str, to: str, pairs: set[tuple[str, str]]) -> bool:
+    there = edge.owned_field if edge.via is Via.TO else edge.owner_field
+    return (holder(edge), target(edge)) == (address, to) and (held_field(edge), there) in pairs
+
+
+def _unreleased_problem(note: CollectionNote, to: str, key: ForeignKey, held: Ownership) -> Problem:
+    root = held.roots.get(to)
+    own = root.field if root is not None and root.field in key.to_fields else key.to_fields[-1]
+    name = key.fields[key.to_fields.index(own)]
+    would = ACTING.get(key.on_delete, "refuse")
+    message = (
+        f"references {to} by a foreign key ({', '.join(key.fields)}) with ON DELETE {key.on_delete.upper()}, and the plan neither deletes "
+        f"its records with those nor unlinks them: the database would {would}"
+    )
+    fix = (
+        f"give {name} a fides_meta reference to {to}.{own}, and declare `verb: delete` with `owned_by: {name}`, or, if the records stay, "
+        f"`owned_by: []`: {name} is then nulled first; or change the constraint"
+    )
+    return _problem(note.address, note, message, fix)
 
 
 def _cyclic(held: Ownership, plan: Plan) -> Iterable[Problem]:

@@ -42,7 +42,7 @@ class Proposal:
 def propose(shapes: Sequence[Shape], catalog: Catalog, store: str, samples: Samples | None = None) -> Proposal:
     """Annotations for the collections of ``store`` that the catalog does not declare; ``samples`` gives values to compare."""
     soft = tuple(soft_references(catalog, store, shapes, samples))
-    new = [shape for shape in shapes if f"{store}.{shape.name}" not in catalog.collections and shape.hangs_on is None]
+    new = [shape for shape in shapes if f"{store}.{shape.name}" not in catalog.collections and shape.hangs_on is None and not shape.outside]
     if not new:
         return Proposal("", (), soft)
     datasets = {note.name: note.dataset for note in catalog.in_store(store)}

@@ -14,6 +14,11 @@ _NUMBERS = frozenset({FieldType.INTEGER, FieldType.REAL, FieldType.NUMERIC})
 _TIMES = frozenset({FieldType.TIME, FieldType.DATE})
 _OPAQUE = frozenset({FieldType.JSON, FieldType.OTHER})
 
+DEFAULT_SCHEMA = "public"  # PostgreSQL's, where a store names none
+
+ELSEWHERE = "it lies in another schema: declare it in a dataset of a store of its own, with the same url and that `schema`"
+"""What mends the absence of a table that is told of by a store, but lies outside it."""
+
 
 def drift(shapes: Sequence[Shape], catalog: Catalog, store: str) -> tuple[Problem, ...]:
     """Compare the live shapes of one store with what is declared of it. Pure.
@@ -98,13 +103,30 @@ def _unlisted(shapes: Sequence[Shape], catalog: Catalog, store: str) -> Iterator
     """Collections that the policy does not mention although a foreign key leads from them to one that it does."""
     declared = {note.name for note in catalog.in_store(store)}
     for shape in shapes:
-        if shape.name in declared or shape.hangs_on is not None:
+        if shape.hangs_on is not None or declared_as(catalog, store, shape) is not None:
             continue
         for key in shape.foreign_keys:
             if key.to in declared:
                 message = f"references {store}.{key.to} by ({', '.join(key.fields)}), and no dataset mentions it"
-                fix = f"declare it; `expunge discover {store}` proposes how"
+                fix = ELSEWHERE if shape.outside else f"declare it; `expunge discover {store}` proposes how"
                 yield Problem("drift-unlisted", f"{store}.{shape.name}", message, fix)
+
+
+def declared_as(catalog: Catalog, store: str, shape: Shape) -> str | None:
+    """The address by which the policy declares what ``store`` tells of, or ``None``.
+
+    A table that lies outside belongs to the store, if there is one, that has the same URL and the table's schema.
+    """
+    if not shape.outside:
+        address = f"{store}.{shape.name}"
+        return address if address in catalog.collections else None
+    url = catalog.stores[store].options.get("url")
+    for note in catalog.collections.values():
+        options = catalog.stores[note.store].options
+        same = note.store != store and options.get("url") == url
+        if same and f"{options.get('schema') or DEFAULT_SCHEMA}.{note.name}" == shape.name:
+            return note.address
+    return None
 
 
 def _at(note: CollectionNote, field: FieldNote) -> str:
