@@ -1,19 +1,26 @@
 """Access requests: what the listed stores hold about one subject, as a ZIP that a person can open and read (GDPR 15, 20; 16 CFR 312.6).
 
 The same resolve and walk as an erasure, reading instead of erasing. Records that another person also owns are in it; what is declared to
-be the other person's part is not. The ZIP has ``index.html`` to read, ``data/<store>.<collection>.json`` for machines, and ``files/`` for
-recordings and videos. It is written beside its final name and renamed when whole.
+be the other person's part is not. The ZIP has ``index.html`` to read, ``data/<store>.<collection>.json`` for machines, ``files/`` for
+recordings and videos, and ``files.json`` that says which record of ``data/`` (by its place) each of these is the content of. It is written
+beside its final name and gets that name when whole; a file that is there already is never touched.
 """
 
 from __future__ import annotations
 
+import errno
 import html
 import json
 import os
+import re
+import secrets
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.parse import quote
 
 from expunge.erase.context import Rooms, Sight, look
 from expunge.erase.extent import extent
@@ -33,6 +40,15 @@ READ_AT_ONCE = 500
 SHOWN = 200
 """Rows of a table shown in the page; the JSON has all."""
 
+BETWEEN_PARTS = re.compile(r"[/\\]")
+"""Both separators: what is one name where the archive was written must not be a way up where it is unpacked."""
+
+NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f:\ud800-\udfff]")
+"""Control characters (a NUL ends a name early), a drive letter's colon, and what has no form in UTF-8."""
+
+NO_LINKS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""How a file system without hard links (FAT, some shares) refuses one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -50,9 +66,11 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
 
     Raises:
         UnknownSubject: no store knows the person.
-        InvalidRequest: the file can't be written there.
+        InvalidRequest: the file can't be written there, or there is one; in the second case nothing was read.
         StoreError: a store could not be reached; no file is left.
     """
+    if os.path.lexists(to):
+        raise InvalidRequest("there is a file of this name already; it was left as it is", where=str(to))
     sight = look(rooms, scope)
     people = resolve(rooms.policy.catalog, sight.held, rooms.stores, [ref])
     if not people.people:
@@ -61,18 +79,42 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
     reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
     request = _file(rooms, people, ref, scope)
     chosen = {name: sorted(found | reach.fields.get(name, frozenset())) for name, found in {**reach.fields, **reach.going}.items()}
-    temporary = to.with_name(f".{to.name}.part")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-            written = _fill(rooms, sight, walked, chosen, archive)
-        temporary.replace(to)
-    except OSError as error:
-        raise InvalidRequest(f"the file can't be written: {error.strerror}", where=str(to)) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _new_file(to) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+        written = _fill(rooms, sight, walked, chosen, archive)
     rooms.journal.set_request_status([request], RequestStatus.CLOSED)
     return Export(to, request, written[0], written[1], written[2])
+
+
+@contextmanager
+def _new_file(to: Path) -> Iterator[BinaryIO]:
+    """A file under a random name beside ``to``, which gets that name when the block has ended well, and is gone otherwise.
+
+    Raises:
+        InvalidRequest: it can't be written, or there is one by now.
+    """
+    part = to.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as raw:
+                yield raw
+            _give_name(part, to)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"the file can't be written: {error.strerror}", where=str(to)) from None
+
+
+def _give_name(part: Path, to: Path) -> None:
+    """Not a rename, which would take the place of a file that has come in between; where there are no hard links, a look must do."""
+    try:
+        os.link(part, to)
+    except OSError as error:
+        if error.errno not in NO_LINKS_HERE:
+            raise
+        if os.path.lexists(to):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        part.rename(to)
 
 
 def _file(rooms: Rooms, people: Resolved, ref: SubjectRef, scope: Scope) -> str:
@@ -89,7 +131,7 @@ def _fill(
     counts: dict[str, int] = {}
     sections: list[str] = []
     unreadable: list[str] = []
-    files = 0
+    files = _Files()
     for address, rows in walked.rows.items():
         chosen = places.get(address, ())
         if not chosen:
@@ -103,22 +145,26 @@ def _fill(
         meant = _meant(sight, note)
         shown: list[Mapping[str, Json]] = []
         for record, place in _records(store, note, rows, chosen):
-            fields = {
-                name: value
-                for name, value in record.fields.items()
-                if name not in hidden.get(place, ()) and name in (meant or record.fields)
-            }
             if record.body is not None:
-                name = _file_name(address, record)
-                archive.writestr(name, record.body)
-                fields["file"] = name
-                files += 1
-            shown.append(fields)
+                archive.writestr(files.name(address, len(shown), record), record.body)
+            shown.append(
+                {
+                    name: value
+                    for name, value in record.fields.items()
+                    if name not in hidden.get(place, ()) and name in (meant or record.fields)
+                }
+            )
         counts[address] = len(shown)
-        archive.writestr(f"data/{address}.json", json.dumps(shown, ensure_ascii=False, indent=1))
-        sections.append(_section(address, shown))
-    archive.writestr("index.html", _page(rooms.policy.controller.name, sections, unreadable))
-    return counts, files, tuple(unreadable)
+        archive.writestr(f"data/{address}.json", _bytes(json.dumps(shown, ensure_ascii=False, indent=1)))
+        sections.append(_section(address, shown, files.named.get(address, {})))
+    archive.writestr("files.json", _bytes(json.dumps(files.named, ensure_ascii=False, indent=1)))
+    archive.writestr("index.html", _bytes(_page(rooms.policy.controller.name, sections, unreadable)))
+    return counts, len(files.taken), tuple(unreadable)
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which has no form in it, as its escape."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _meant(sight: Sight, note: CollectionNote) -> frozenset[str]:
@@ -151,29 +197,48 @@ def _others_parts(note: CollectionNote, held: Ownership, walked: Walked, rows: R
     return hidden
 
 
-def _file_name(address: str, record: Record) -> str:
-    """A name inside the archive: the object's own, without any way up."""
-    parts = [part for part in PurePosixPath(record.filename or record.address).parts if part not in ("/", "..", ".")]
-    return str(PurePosixPath("files", address, *parts))
+@dataclass(slots=True)
+class _Files:
+    """The names that we gave to files in the archive, by collection and by the record's place: no field of a record is ever one of them."""
+
+    named: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
+    taken: set[str] = field(default_factory=set[str])
+
+    def name(self, address: str, place: int, record: Record) -> str:
+        """A name inside the archive: the object's own, without any way up, and none twice, whatever the system does with case."""
+        words = BETWEEN_PARTS.split(record.filename or record.address)
+        parts = [NOT_IN_A_NAME.sub("_", word) for word in words if word.strip(". ")] or ["unnamed"]
+        first = path = PurePosixPath("files", address, *parts)
+        again = 1
+        while str(path).casefold() in self.taken:
+            again += 1
+            path = first.with_name(f"{first.stem} ({again}){first.suffix}")
+        self.taken.add(str(path).casefold())
+        self.named.setdefault(address, {})[place] = str(path)
+        return str(path)
 
 
-def _section(address: str, records: Sequence[Mapping[str, Json]]) -> str:
+def _section(address: str, records: Sequence[Mapping[str, Json]], files: Mapping[int, str]) -> str:
     columns = list(dict.fromkeys(name for record in records for name in record))
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{_cells(record, columns)}</tr>" for record in records[:SHOWN])
+    head = ("<th>in this archive</th>" if files else "") + "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    links = [f"<td>{_link(files.get(place))}</td>" if files else "" for place in range(min(len(records), SHOWN))]
+    body = "".join(f"<tr>{link}{_cells(record, columns)}</tr>" for link, record in zip(links, records[:SHOWN], strict=True))
     more = f"<p>{len(records) - SHOWN} more in data/{html.escape(address)}.json</p>" if len(records) > SHOWN else ""
     return f"<h2>{html.escape(address)} <small>{len(records)}</small></h2><div><table><tr>{head}</tr>{body}</table></div>{more}"
 
 
-def _cells(record: Mapping[str, Json], columns: Iterable[str]) -> str:
+def _link(name: str | None) -> str:
+    """A link to a file that we named; quoted, since a ``#``, ``?``, ``%`` or blank of a name is not the URL's."""
+    return f'<a href="{html.escape(quote(name))}">{html.escape(name.rpartition("/")[2])}</a>' if name else ""
+
+
+def _cells(record: Mapping[str, Json], columns: Sequence[str]) -> str:
+    """A record's fields: whatever they hold is text."""
     cells = []
     for name in columns:
         value = record.get(name)
         text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        link = name == "file"
-        cells.append(
-            f'<td><a href="{html.escape(text)}">{html.escape(text)}</a></td>' if link and text else f"<td>{html.escape(text)}</td>"
-        )
+        cells.append(f"<td>{html.escape(text)}</td>")
     return "".join(cells)
 
 
@@ -189,5 +254,6 @@ def _page(controller: str, sections: Sequence[str], unreadable: Sequence[str]) -
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{style}</style><h1>{title}</h1>"
         f"<p>Every record in the stores that {html.escape(controller)} lists. The same as JSON is in the folder <i>data</i>, "
-        f"recordings and pictures are in <i>files</i>.</p>{left_out}{''.join(sections)}</html>"
+        f"recordings and pictures are in <i>files</i>; <i>files.json</i> tells of which record each is.</p>"
+        f"{left_out}{''.join(sections)}</html>"
     )
