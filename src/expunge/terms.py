@@ -206,7 +206,8 @@ class Shape:
     """A collection as the store has it now; ``about`` is its approximate number of records, ``None`` if it can't be told cheaply.
 
     ``hangs_on`` names the collection that this one is a part of (a full-text index's table): it is erased with it. ``outside``: it lies
-    beyond what the store erases from (in another schema), and is told only for its constraints; it has no fields here.
+    beyond what the store erases from (in another schema), and is told only for its constraints; it has no fields here. ``feeds`` names
+    the collections that triggers on this one speak of.
     """
 
     name: str
@@ -216,6 +217,7 @@ class Shape:
     about: int | None = None
     hangs_on: str | None = None
     outside: bool = False
+    feeds: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field | None:
         """The field of that name, or ``None``."""

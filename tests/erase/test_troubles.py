@@ -270,6 +270,27 @@ def test_an_undeclared_collection_with_what_looks_like_a_persons_key() -> None:
     assert "expunge discover s" in found.fix
 
 
+def test_an_undeclared_collection_that_a_trigger_feeds() -> None:
+    words, archive = shape("words", Field("person_id", TEXT)), shape("archive", Field("t", TEXT))
+    index = Shape("index", (), hangs_on="words")
+    catalog = Catalog(
+        {"person": SubjectKind("person", "person_id")},
+        {"s": StoreNote("s", "memory", {})},
+        {one.address: one for one in (PEOPLE, note("words", OWNER))},
+    )
+    live = [
+        replace(words, feeds=("archive", "index", "people")),
+        archive,
+        index,
+        PEOPLE_NOW,
+        replace(shape("other"), feeds=("more",)),
+        shape("more"),
+    ]
+    (found,) = unmentioned(catalog, "s", live)
+    assert (found.path, found.severity) == ("s.archive", "warning")
+    assert "a trigger on words speaks of it" in found.message
+
+
 def test_check_and_plan_warn_of_an_undeclared_collection(tmp_path: Path) -> None:
     place = toy(tmp_path / "toy")
     with opened(place) as library:

@@ -156,6 +156,19 @@ class TestShape:
         with closing(opened(url)) as store:
             assert [shape.about for shape in store.describe()] == [1200, None]
 
+    def test_what_triggers_speak_of(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE notes (id integer PRIMARY KEY, t text)",
+            'CREATE TABLE "Archive" (t text)',
+            "CREATE TABLE quiet (t text)",
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
+            '$$ BEGIN INSERT INTO public."Archive" VALUES (old.t); RETURN old; END $$',
+            "CREATE TRIGGER k BEFORE DELETE ON notes FOR EACH ROW EXECUTE FUNCTION keep()",
+        )
+        with closing(opened(url)) as store:
+            assert {shape.name: shape.feeds for shape in store.describe() if shape.feeds} == {"notes": ("Archive",)}
+
     def test_references_from_and_to_other_schemas_are_seen(self, url: str) -> None:
         run(
             url,

@@ -184,6 +184,19 @@ class TestShape:
         assert keys["e"] == (ForeignKey(("w",), "Users", ("ärger",), indexed=False),), "only ASCII letters are folded"
         assert shapes["words"].hangs_on == "Users"
 
+    def test_what_triggers_speak_of(self, path: Path) -> None:
+        run(
+            path,
+            "CREATE TABLE Notes (id INTEGER PRIMARY KEY, t TEXT)",
+            "CREATE TABLE archive (t TEXT)",
+            'CREATE TABLE "old notes" (t TEXT)',
+            "CREATE TABLE quiet (t TEXT)",
+            "CREATE TRIGGER a AFTER DELETE ON NOTES BEGIN INSERT INTO ARCHIVE VALUES (old.t); END",
+            'CREATE TRIGGER b AFTER UPDATE ON Notes BEGIN INSERT INTO "old notes" VALUES (old.t); END',
+        )
+        with closing(opened(path)) as store:
+            assert {shape.name: shape.feeds for shape in store.describe() if shape.feeds} == {"Notes": ("archive", "old notes")}
+
     def test_describe_counts_about(self, path: Path) -> None:
         run(path, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
         with closing(sqlite3.connect(path)) as session:

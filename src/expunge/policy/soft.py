@@ -96,13 +96,19 @@ def soft_references(catalog: Catalog, store: str, shapes: Sequence[Shape], sampl
 
 
 def unmentioned(catalog: Catalog, store: str, shapes: Sequence[Shape]) -> Iterator[Problem]:
-    """Warns of collections that the policy does not mention, and in which something looks like a person's key."""
-    for name, found in by_collection(tuple(soft_references(catalog, store, shapes))).items():
-        if f"{store}.{name}" not in catalog.collections:
-            looks = "; ".join(f"{field} looks like {one.key.collection}.{one.key.field}" for field, one in found.items())
+    """Warns of collections that the policy does not mention, and that have what looks like a person's key, or are fed by a trigger."""
+    fed: dict[str, list[str]] = {}
+    for shape in shapes:
+        for name in shape.feeds if f"{store}.{shape.name}" in catalog.collections else ():
+            fed.setdefault(name, []).append(f"a trigger on {shape.name} speaks of it")
+    looks = by_collection(tuple(soft_references(catalog, store, shapes)))
+    for shape in shapes:
+        found = looks.get(shape.name, {}).items()
+        why = [*(f"{field} looks like {one.key.collection}.{one.key.field}" for field, one in found), *fed.get(shape.name, ())]
+        if why and f"{store}.{shape.name}" not in catalog.collections and shape.hangs_on is None:
             fix = f"declare it, with `owned_by: []` if nobody owns it; `expunge discover {store}` proposes how"
-            message = f"no dataset mentions it, so that nothing in it is erased, and {looks}"
-            yield Problem("soft-reference", f"{store}.{name}", message, fix, severity="warning")
+            message = f"no dataset mentions it, so that nothing in it is erased, and {'; '.join(why)}"
+            yield Problem("soft-reference", f"{store}.{shape.name}", message, fix, severity="warning")
 
 
 def _said(note: CollectionNote | None, field: Field) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from expunge.stores.sql_table import Column, Constraints, Index, Table, shape_of
+from expunge.stores.sql_table import Column, Constraints, Index, Table, fed, shape_of
 from expunge.terms import FieldType, ForeignKey, Shape
 
 TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], FieldType], ...] = (
@@ -55,6 +55,10 @@ FOREIGN = sa.text(
     "JOIN pg_namespace ours ON ours.nspname = coalesce(:schema, current_schema()) AND ours.oid IN (hs.oid, ts.oid) "
     "WHERE k.contype = 'f' AND k.conparentid = 0 ORDER BY hs.nspname, h.relname, k.conname, k.oid"
 )
+TRIGGERS = sa.text(
+    "SELECT c.relname, p.prosrc FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_proc p ON p.oid = g.tgfoid "
+    "WHERE NOT g.tgisinternal AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = coalesce(:schema, current_schema()))"
+)
 ON_DELETE = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
 
 
@@ -72,9 +76,11 @@ def tables(connection: sa.Connection, schema: str | None) -> dict[str, Table]:
         facts.setdefault(table, {})[name] = _Fact(spelled, exact)
     reflected = {name: many for (_, name), many in inspector.get_multi_columns(schema).items()}
     foreign, outside = _foreign_keys(connection, schema)
-    said = _constraints(inspector, schema, foreign)
+    relations = connection.execute(RELATIONS, {"schema": schema}).all()
+    feeds = fed([(table, body) for table, body in connection.execute(TRIGGERS, {"schema": schema})], [name for name, _, _ in relations])
+    said = replace(_constraints(inspector, schema), foreign=foreign, feeds=feeds)
     made = {}
-    for name, about, parent in connection.execute(RELATIONS, {"schema": schema}):
+    for name, about, parent in relations:
         columns = [_column(one["name"], one["type"], one["nullable"], facts.get(name, {})) for one in reflected.get(name, ())]
         made[name] = Table(
             shape=shape_of(name, columns, said, about=int(about) if about >= 0 else None, hangs_on=parent),
@@ -111,12 +117,11 @@ def _foreign_keys(
     return ours, outside
 
 
-def _constraints(inspector: sa.Inspector, schema: str | None, foreign: Mapping[str, Sequence[ForeignKey]]) -> Constraints:
+def _constraints(inspector: sa.Inspector, schema: str | None) -> Constraints:
     keys = inspector.get_multi_pk_constraint(schema)
     checks = inspector.get_multi_check_constraints(schema)
     return Constraints(
         keys={table: tuple(one["constrained_columns"]) for (_, table), one in keys.items() if one},
-        foreign=foreign,
         checks={table: [one["sqltext"] for one in many] for (_, table), many in checks.items()},
         indexes=_indexes(inspector, schema),
     )

@@ -1,4 +1,4 @@
-"""What an SQLite file says of itself: tables, virtual tables and what hangs on them, in six statements.
+"""What an SQLite file says of itself: tables, virtual tables and what hangs on them, in seven statements.
 
 From SQLite's own pragmas: SQLAlchemy's reflection loses the declared type's words, and misses constraints that it can't parse out of the
 schema (``VARCHAR(9) UNIQUE``, ``REFERENCES … ON DELETE CASCADE`` behind a column). Shadow tables (the insides of a full-text index or
@@ -16,7 +16,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from expunge.stores.sql_table import Column, Constraints, Index, Table, shape_of
+from expunge.stores.sql_table import Column, Constraints, Index, Table, fed, shape_of
 from expunge.terms import FieldType, ForeignKey
 
 FULL_TEXT = ("fts3", "fts4", "fts5")
@@ -60,6 +60,7 @@ FOREIGN = sa.text(
     'SELECT l.name, f.id, f."table", f."from", f."to", f.on_delete FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) f '
     "WHERE l.schema = 'main' AND l.type = 'table' ORDER BY l.name, f.id DESC, f.seq"
 )
+TRIGGERS = sa.text("SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'")
 VIRTUAL = sa.text('SELECT name, type, "notnull", pk FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid')
 
 
@@ -102,6 +103,7 @@ def tables(connection: sa.Connection) -> dict[str, Table]:
         foreign=_foreign_keys(connection, columns, ordered, {one.name: one.sql for one in plain}),
         checks={one.name: _checks(one.sql) for one in plain},
         indexes=_indexes(connection),
+        feeds=fed([(spelled(table, columns), body) for table, body in connection.execute(TRIGGERS)], [one.name for one in declared]),
     )
     about = _about(connection, [one.name for one in plain if one.rowid])
     texts = {one.content: [other.name for other in declared if other.content == one.content] for one in declared if one.content}

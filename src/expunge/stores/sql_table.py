@@ -6,7 +6,7 @@ Each dialect reads its own catalogue, set-wise: a handful of statements however 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -113,6 +113,7 @@ class Constraints:
     foreign: Mapping[str, Sequence[ForeignKey]] = field(default_factory=dict[str, Sequence[ForeignKey]])
     checks: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     indexes: Mapping[str, Sequence[Index]] = field(default_factory=dict[str, Sequence[Index]])
+    feeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def paths(self, table: str) -> list[tuple[str, ...]]:
         """The column sequences by which the table's records can be found."""
@@ -135,4 +136,17 @@ def shape_of(name: str, columns: Iterable[Column], said: Constraints, *, about: 
     )
     starts = [set(path[: len(one.fields)]) for one in said.foreign.get(name, ()) for path in said.paths(name)]
     foreign = tuple(replace(one, indexed=set(one.fields) in starts) for one in said.foreign.get(name, ()))
-    return Shape(name=name, fields=fields, primary_key=key, foreign_keys=foreign, about=about, hangs_on=hangs_on)
+    return Shape(
+        name=name, fields=fields, primary_key=key, foreign_keys=foreign, about=about, hangs_on=hangs_on, feeds=said.feeds.get(name, ())
+    )
+
+
+def fed(triggers: Iterable[tuple[str, str]], names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Which of the tables ``names`` are spoken of by the triggers, given as (table, body), on each table; better one too many."""
+    found: dict[str, set[str]] = {}
+    for table, body in triggers:
+        said = body.lower()
+        words = set(re.findall(r"\w+", said))
+        spoken = {name for name in names if name.lower() in words or f'"{name.lower()}"' in said}
+        found.setdefault(table, set()).update(spoken - {table})
+    return {table: tuple(sorted(spoken)) for table, spoken in found.items()}
