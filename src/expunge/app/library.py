@@ -23,6 +23,7 @@ from expunge.erase.replay import Replayed, replay
 from expunge.erase.runner import Watcher, Worker, due_within, nobody
 from expunge.erase.subjects import SubjectRef, parse_subject
 from expunge.errors import UnknownRequest
+from expunge.evidence.consistency import check_statements
 from expunge.evidence.reading import LogCheck
 from expunge.evidence.receipts import Verified, verify_receipt
 from expunge.journal.records import Incident, Lease, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
@@ -264,12 +265,14 @@ class Expunge:
         return self.rooms.journal.incidents(open_only=open_only)
 
     def check_log(self) -> LogCheck:
-        """Audit the whole evidence log.
+        """Audit the whole evidence log: its tiles and entries against the signed head, and its statements against each other.
 
         Raises:
-            EvidenceError: it is not what was signed.
+            EvidenceError: it is not what was signed, or a receipt says other or more than its run.
         """
-        return self.rooms.log.check()
+        found = self.rooms.log.check()
+        check_statements(self.rooms.log.entries())
+        return found
 
     def verify(self, receipt: Path, trust: Path | None = None) -> Verified:
         """Check a receipt against a trust bundle (this policy's own, if none is given).
