@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ def test_help(tmp_path: Path, inside: Inside) -> None:
         assert "Usage:" in said.out
 
 
+def test_version(tmp_path: Path, inside: Inside) -> None:
+    said = inside(Place(tmp_path, {}), "--version")
+    assert (said.status, said.out) == (0, f"expunge {metadata.version('expunge')}\n")
+
+
 def clean(said: Said) -> Said:
     """No identifier but what was typed, no traceback."""
     assert "Traceback" not in said.err
@@ -120,6 +126,10 @@ def test_a_parents_whole_way(place: Place, inside: Inside) -> None:
     raw[100] ^= 1
     Path(receipt).write_bytes(raw)
     assert clean(command(place, "verify", receipt, "--trust", trust)).status == 71
+    for missing in ((receipt, "--trust", "no-bundle.json"), ("no-receipt.json", "--trust", trust)):
+        said = clean(command(place, "verify", *missing))
+        assert said.status == 33, "nothing was checked, so nothing is said of a proof"
+        assert f"{next(one for one in missing if one.startswith('no-'))}: the file can't be read: No such file" in said.err
 
 
 def test_a_table_for_people(place: Place, inside: Inside) -> None:
@@ -151,7 +161,7 @@ def test_a_table_for_people(place: Place, inside: Inside) -> None:
         (("discover", "app", "--write", "expunge.yaml"), 0),
         (("policy", "explain", "app.clips.mood"), 41),
         (("plan", "child:11", "--policy", "nowhere.yaml"), 11),
-        (("verify", "nowhere.json", "--trust", "nowhere.json"), 71),
+        (("verify", "nowhere.json", "--trust", "nowhere.json"), 33),
     ],
 )
 def test_what_is_wrong_has_its_status(words: Sequence[str], status: int, place: Place, inside: Inside) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from expunge.errors import BadProof
+from expunge.errors import InvalidRequest
 from expunge.evidence.receipts import Verified, verify_receipt
 
 
@@ -12,7 +13,8 @@ def check_receipt(receipt: Path, trust: Path) -> Verified:
     """Check a receipt file against a trust bundle that was got from somewhere else.
 
     Raises:
-        BadProof: a file can't be read, or anything at all is not as issued.
+        InvalidRequest: a file can't be read: nothing was checked, so nothing is said of a proof.
+        BadProof: anything at all is not as issued.
     """
     return verify_receipt(_read(receipt), _read(trust))
 
@@ -20,8 +22,8 @@ def check_receipt(receipt: Path, trust: Path) -> Verified:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:
-        raise BadProof("the file can't be read", where=path.name) from None
+    except OSError as fault:
+        raise InvalidRequest(f"the file can't be read: {os.strerror(fault.errno or 0)}", where=str(path)) from None
 
 
 __all__ = ["Verified", "check_receipt"]

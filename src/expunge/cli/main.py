@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from expunge.cli import evidence, operate, policy, replay, requests
-from expunge.cli.show import Shown, fail
+from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
 app = typer.Typer(
     name="expunge",
-    help="Erase a person from every store, and prove it to a stranger.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -30,9 +31,30 @@ app.add_typer(evidence.log, name="log")
 app.command("discover")(policy.discover)
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001  # typer's callback form
+    """Say it and end, whatever else was asked.
+
+    Raises:
+        Exit: it was said.
+    """
+    if asked:
+        out.print(f"expunge {version('expunge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    *, told: Annotated[bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)] = False
+) -> None:
+    """Erase a person from every store, and prove it to a stranger.
+
+    Exit 0 is only ever "done"; every other status is an error's, told under docs/errors.
+    """
+
+
 def invoke(words: Sequence[str]) -> int:
     """Run one command in this process; its exit status. Faults become a message, a hint and a status; nothing else is caught."""
-    Shown.json = False
+    Shown.json = Shown.answered = False
     try:
         app(args=list(words))
     except ExpungeError as fault:
