@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from expunge.app.library import PATIENCE, as_json
+from expunge.app.library import PATIENCE, Standing, as_json
 from expunge.app.service import Shift, work_in_processes, work_shift
+from expunge.cli import exits
 from expunge.cli.present import progress, show_incidents, show_runs, show_standing
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out
-from expunge.errors import RunUnfinished
 
 RunName = Annotated[str | None, typer.Argument(metavar="[RUN|REQUEST]", help="A run's or a request's id; all, if not given.")]
 
@@ -44,7 +45,10 @@ def work(
     workers: Annotated[int, typer.Option(min=1, envvar="EXPUNGE_WORKERS", help="Processes that work at the same time.")] = 1,
     json: AsJson = False,
 ) -> None:
-    """Do what is due: continue runs after a crash or an outage, start what was filed, close what is no longer pending."""
+    """Do what is due: continue runs after a crash or an outage, start what was filed, close what is no longer pending.
+
+    Exit 82 while a run that is shown is neither complete nor awaiting an approval. A complete one may be pending until a date.
+    """
     with opened(policy) as library, progress(library, quiet=json) as watch:
         name = library.find_run(run) if run else None
         if reopen:
@@ -57,13 +61,15 @@ def work(
         document({"steps_done": done, "runs": [as_json(one) for one in standings]})
     else:
         show_runs(standings)
-    stuck = [one for one in standings if one.waiting]
-    if stuck:
-        raise RunUnfinished(str(stuck[0].waiting[0].error_message), where=stuck[0].run.id)
+    _end(standings)
 
 
 def status(run: RunName = None, policy: PolicyPath = DEFAULT_POLICY, json: AsJson = False) -> None:
-    """Where runs and requests stand, what is waiting and why."""
+    """Where runs and requests stand, what is waiting and why.
+
+    Exit 82 while the RUN named is neither complete nor awaiting an approval. A complete one may be pending until a date.
+    Without a name it is only a list: exit 0.
+    """
     with opened(policy) as library:
         if run is None:
             standings = [library.status(one.id) for one in library.runs()]
@@ -77,6 +83,18 @@ def status(run: RunName = None, policy: PolicyPath = DEFAULT_POLICY, json: AsJso
         document(as_json(standing))
     else:
         show_standing(standing)
+    _end([standing])
+
+
+def _end(standings: Sequence[Standing]) -> None:
+    """End with 0 only if all of these are at their end.
+
+    Raises:
+        RunUnfinished: the first that isn't.
+    """
+    fault = exits.of_runs(standings)
+    if fault is not None:
+        raise fault
 
 
 def incidents(

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from expunge.app.library import PATIENCE, Standing, as_json
+from expunge.cli import exits
 from expunge.cli.present import progress, show_standing
 from expunge.cli.requests import moment
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out, table
 from expunge.erase.replay import Replayed
-from expunge.errors import Incomplete, RunUnfinished
+from expunge.errors import Incomplete
 
 
 def replay(
@@ -39,6 +40,7 @@ def replay(
         replayed, standings = library.replay(
             store, taken_at=taken_at, dry_run=dry_run, by=by, patience=timedelta(seconds=patience), watch=watch
         )
+        faults = [exits.of_batch(library, one, standings) for one in replayed.started]
     if json:
         document(
             {
@@ -57,7 +59,11 @@ def replay(
         )
     else:
         _show(replayed, standings, dry_run=dry_run)
-    _judge(replayed, standings, dry_run=dry_run)
+    for fault in faults:
+        if fault is not None:
+            raise fault
+    if replayed.undecided and not dry_run:
+        raise Incomplete("what is undecided was left as it is; docs/adr/0009-replay.md says how to decide it", where=replayed.store)
 
 
 def _show(replayed: Replayed, standings: Sequence[Standing], *, dry_run: bool) -> None:
@@ -74,22 +80,6 @@ def _show(replayed: Replayed, standings: Sequence[Standing], *, dry_run: bool) -
         out.print("[yellow]needs a second person's approval[/]")
     for standing in standings:
         show_standing(standing)
-
-
-def _judge(replayed: Replayed, standings: Sequence[Standing], *, dry_run: bool) -> None:
-    """Exit 0 is only ever "done".
-
-    Raises:
-        RunUnfinished: a run waits, for a store or an approval.
-        Incomplete: something can't be told.
-    """
-    for one in standings:
-        if not one.complete:
-            waiting = one.run.needs_approval and one.run.approved_by is None
-            why = str(one.waiting[0].error_message) if one.waiting else "steps are still waiting"
-            raise RunUnfinished("a second person must approve the dry run" if waiting else why, where=one.run.id)
-    if replayed.undecided and not dry_run:
-        raise Incomplete("what is undecided was left as it is; docs/adr/0009-replay.md says how to decide it", where=replayed.store)
 
 
 def add_to(app: typer.Typer) -> None:

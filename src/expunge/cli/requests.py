@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from expunge.app.library import PATIENCE
+from expunge.cli import exits
 from expunge.cli.present import progress, show_preview, show_started
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out, relative
-from expunge.errors import InvalidRequest, RunUnfinished
+from expunge.errors import InvalidRequest
 from expunge.terms import Scope, Span
 
 Subjects = Annotated[list[str] | None, typer.Argument(metavar="KIND:KEY…", help="Who: e.g. child:17 or adult:email=ann@example.org.")]
@@ -57,7 +58,9 @@ def erase(
 ) -> None:
     """Erase: file the requests, plan, locate, erase, verify, and write receipts.
 
-    Exit 0 only when every listed store was reached and verified. An unfinished run stays in the journal: `expunge work` continues it.
+    Exit 0 only when everybody named was erased and verified in every listed store now, or had been before. Exit 82 while anything waits: a
+    store, an approval, a legal hold, an earlier request for the same; it stays in the journal and `expunge work` continues it. Exit 31 when
+    no store knows somebody named; the others are done then.
     """
     with opened(policy) as library, progress(library, quiet=json) as watch:
         started, standings = library.erase(
@@ -69,24 +72,25 @@ def erase(
             patience=timedelta(seconds=patience),
             watch=watch,
         )
+        fault = exits.of_batch(library, started, standings)
     show_started(started, standings, as_json=json)
-    unfinished = [one for one in standings if not one.complete]
-    if unfinished:
-        where = unfinished[0].waiting[0].error_message if unfinished[0].waiting else "steps are still waiting"
-        waiting = unfinished[0].run.needs_approval and unfinished[0].run.approved_by is None
-        raise RunUnfinished("a second person must approve the dry run" if waiting else str(where), where=unfinished[0].run.id)
+    if fault is not None:
+        raise fault
 
 
 def access(
     subject: Annotated[str, typer.Argument(metavar="KIND:KEY", help="Who: e.g. child:17.")],
-    to: Annotated[Path, typer.Option("--to", help="The ZIP to write.", dir_okay=False)] = Path("access.zip"),
+    to: Annotated[Path, typer.Option("--to", help="The ZIP to write; a new file.", dir_okay=False)] = Path("access.zip"),
     policy: PolicyPath = DEFAULT_POLICY,
     category: Categories = None,
     since: Since = None,
     until: Until = None,
     json: AsJson = False,
 ) -> None:
-    """Write everything that the listed stores hold about one subject into a ZIP that a person can read."""
+    """Write everything that the listed stores hold about one subject into a ZIP that a person can read.
+
+    Exit 33 when there is a file of that name already: nothing is read or overwritten.
+    """
     with opened(policy) as library:
         found = library.access(subject, to, scope=scope(category, since, until, None))
     if json:

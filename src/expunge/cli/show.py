@@ -23,9 +23,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Shown:
-    """What this invocation was asked to print; set by ``--json`` wherever a command takes it."""
+    """What this invocation was asked to print, set by ``--json`` wherever a command takes it; and whether its one document was printed."""
 
     json: ClassVar[bool] = False
+    answered: ClassVar[bool] = False
 
 
 def _as_json(value: bool) -> bool:  # noqa: FBT001  # typer's callback form
@@ -47,6 +48,7 @@ def opened(policy: Path) -> Expunge:
 
 def document(value: Json) -> None:
     """Print one JSON document."""
+    Shown.answered = True
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201  # the command's answer
 
 
@@ -61,8 +63,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 
 def fail(fault: ExpungeError, *, as_json: bool) -> None:
-    """Say what happened, where, and what to do."""
-    if as_json:
+    """Say what happened, where, and what to do; on stderr, if stdout already has its one document."""
+    if as_json and not Shown.answered:
         document({"error": fault_json(fault)})
         return
     err.print(f"[bold red]error[/] [bold]{fault.code}[/]", end=" ")
