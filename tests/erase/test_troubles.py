@@ -16,6 +16,7 @@ from expunge.policy.ownership import ownership
 from expunge.policy.soft import unmentioned
 from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Span, Verb
 from tests.erase.toy import opened, sql, toy
+from tests.faults.killing import Place
 
 INT, TEXT = FieldType.INTEGER, FieldType.TEXT
 PEOPLE = CollectionNote(
@@ -296,6 +297,7 @@ def test_check_and_plan_warn_of_an_undeclared_collection(tmp_path: Path) -> None
     with opened(place) as library:
         assert [one.path for one in library.check() if one.code == "soft-reference"] == []
     sql(place, "create table tracks (person_id integer, lat real)")
+    place = Place(place.folder, {**place.environment, "JOURNAL_URL": place.environment["APP_URL"]})  # its own tables concern nobody
     with opened(place) as library:
         assert [one.path for one in library.check() if one.code == "soft-reference"] == ["app.tracks"]
         assert "app.tracks" in [one.path for one in library.plan(["adult:11"]).sight.warnings]

@@ -20,6 +20,7 @@ from expunge.evidence.log import Log
 from expunge.evidence.signing import Signer
 from expunge.evidence.tombstones import Register
 from expunge.journal import Journal
+from expunge.journal.schema import metadata as journal_tables
 from expunge.policy.catalog import Problem
 from expunge.policy.model import Policy
 from expunge.policy.ownership import Ownership, ownership
@@ -96,8 +97,14 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
         raise PlanTrouble("\n".join(str(problem) for problem in errors))
-    unseen = (problem for name, there in shapes.items() for problem in unmentioned(rooms.policy.catalog, name, there))
+    unseen = (problem for name, there in shapes.items() for problem in unmentioned(rooms.policy.catalog, name, _theirs(rooms, name, there)))
     return Sight(shapes, held, plan, (*found, *unseen), tuple(unreached))
+
+
+def _theirs(rooms: Rooms, store: str, shapes: Iterable[Shape]) -> list[Shape]:
+    """Without our own journal's tables, where it lives in the store's database: their ``owner`` is a worker."""
+    shared = rooms.policy.catalog.stores[store].options.get("url") == rooms.policy.control.journal
+    return [shape for shape in shapes if not (shared and shape.name in journal_tables.tables)]
 
 
 def _require_known(policy: Policy, scope: Scope) -> None:
