@@ -144,7 +144,7 @@ class InvalidRequest(RequestError):
 
     code = "invalid-request"
     exit_status = 33
-    hint = "See `expunge erase --help` for kinds, scopes and dates."
+    hint = "Nothing was done. The command's --help tells what it takes."
 
 
 class ApprovalNeeded(RequestError):

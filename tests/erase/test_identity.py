@@ -103,3 +103,17 @@ def test_a_link_of_two_peoples_things_goes_with_either(tmp_path: Path) -> None:
     place = estate(tmp_path / "e", tables, collections)
     assert erased(place, "user:1").complete
     assert sql(place, "select album, asset from album_asset") == [(2, 2)]
+
+
+def test_a_misspelt_identity_is_no_key(tmp_path: Path) -> None:
+    place = estate(tmp_path / "e", TWO, {"users": USERS})
+    with opened(place) as library, pytest.raises(InvalidRequest, match="it is known by user_id, email"):
+        library.plan(["user:mail=a@toy.example"])
+
+
+def test_who_asks_is_not_named_in_the_receipt(tmp_path: Path) -> None:
+    place = estate(tmp_path / "e", TWO, {"users": USERS})
+    with opened(place) as library:
+        with pytest.raises(InvalidRequest, match="don't name the person"):
+            library.erase(["user:email=a@toy.example"], authority="letter of a@toy.example")
+        assert library.runs() == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,6 +53,13 @@ class Standing:
     def complete(self) -> bool:
         """Whether everything was erased, verified and receipted; what only time ends may still be pending."""
         return any(step.kind == "receipt" and step.status is StepStatus.DONE for step in self.steps)
+
+    @property
+    def undated(self) -> dict[str, int]:
+        """Records that a range of time could not place, per collection: they have no date, and were left."""
+        located = next((step.result for step in self.steps if step.kind == "locate"), None)
+        found = located.get("undated") if isinstance(located, Mapping) else None
+        return {str(address): int(str(count)) for address, count in found.items()} if isinstance(found, Mapping) else {}
 
     @property
     def waiting(self) -> tuple[StepRow, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from expunge.app.library import Expunge, Standing
 from expunge.erase.intake import Started
-from expunge.errors import ExpungeError, RunUnfinished, UnknownRequest, UnknownSubject
+from expunge.errors import ExpungeError, Incomplete, RunUnfinished, UnknownRequest, UnknownSubject
 
 
 def of_batch(library: Expunge, started: Started, standings: Sequence[Standing]) -> ExpungeError | None:
@@ -33,6 +33,10 @@ def of_batch(library: Expunge, started: Started, standings: Sequence[Standing]) 
         outcome, which = next(iter(places.items()))
         request = started.requests[which[0]]
         return RunUnfinished(f"{_name(which)}: {_WAITS.get(outcome, outcome)}", where=request.id if request else "")
+    for one in standings:
+        if one.undated:
+            counts = ", ".join(f"{count} of {address}" for address, count in one.undated.items())
+            return Incomplete(f"records without a date could not be told to lie in the range, and were left: {counts}", where=one.run.id)
     return UnknownSubject(f"{_name(unknown)}: no listed store knows them; all others are done") if unknown else None
 
 

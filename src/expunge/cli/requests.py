@@ -48,8 +48,12 @@ def erase(
     since: Since = None,
     until: Until = None,
     item: Items = None,
-    requester: Annotated[str, typer.Option(help="The role of who asks: data subject, parent, court …")] = "data subject",
-    authority: Annotated[str, typer.Option(help="How it was proven that they may ask.")] = "proven by the caller",
+    requester: Annotated[
+        str, typer.Option(help="The role of who asks: data subject, parent, court …; never a name, for it stands in the receipt.")
+    ] = "data subject",
+    authority: Annotated[
+        str, typer.Option(help="How it was proven that they may ask; never a name or number of a person, for it stands in the receipt.")
+    ] = "proven by the caller",
     by: Annotated[str, typer.Option(help="Who runs this; above the blast radius somebody else must approve.")] = "operator",
     patience: Annotated[
         float, typer.Option(help="Seconds to wait for a store that is away; the run stays either way.")
@@ -60,7 +64,7 @@ def erase(
 
     Exit 0 only when everybody named was erased and verified in every listed store now, or had been before. Exit 82 while anything waits: a
     store, an approval, a legal hold, an earlier request for the same; it stays in the journal and `expunge work` continues it. Exit 31 when
-    no store knows somebody named; the others are done then.
+    no store knows somebody named, 80 when records without a date were left out of a range of time; the others are done then.
     """
     with opened(policy) as library, progress(library, quiet=json) as watch:
         started, standings = library.erase(

@@ -181,6 +181,7 @@ def request_statement(
         "policy": whole["policy"],
         "plan": whole["plan"],
         "stores": stores,
+        "undated": whole["undated"],
         "keys": whole["keys"],
         "hunt": whole["hunt"],
         "out_of_scope": whole["out_of_scope"],

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from uuid import UUID
 
 from expunge.errors import InvalidRequest
@@ -85,6 +86,8 @@ def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
         if not value:
             raise InvalidRequest(f"the {identity} of a {kind_name} is empty")
         return SubjectRef(kind_name, identity, value)
+    if equals and get_close_matches(identity, (kind.key, *kind.identities), n=1):
+        raise InvalidRequest(f"a {kind_name} is not known by {identity!r}; it is known by {', '.join((kind.key, *kind.identities))}")
     return SubjectRef(kind_name, kind.key, rest)
 
 
