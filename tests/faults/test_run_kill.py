@@ -35,7 +35,7 @@ def _survives(place: Place, kill_at: int | None, kill_after: float | None, worke
     """Kill one worker there, let ``workers`` others finish, and tell what is left."""
     (first, *_) = in_processes(place, [(kill_at, kill_after, True), *[(None, None, False)] * (workers - 1)])
     assert first[0] in (-signal.SIGKILL, 0)
-    if kill_at is not None:
+    if kill_at is not None and workers == 1:  # among several, others may have done what stood before that boundary
         assert first[0] == -signal.SIGKILL, "it died where it should"
     codes = [code for code, _ in in_processes(place, [(None, None, True)])]
     assert codes == [0]

@@ -321,18 +321,18 @@ class TestFaults:
             url,
             "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
             "INSERT INTO a VALUES (1, 'u1')",
-            "DROP ROLE IF EXISTS clerk",
-            "CREATE ROLE clerk LOGIN",
-            "GRANT SELECT ON a TO clerk",
+            "DROP ROLE IF EXISTS teller",
+            "CREATE ROLE teller LOGIN",
+            "GRANT SELECT ON a TO teller",
         )
         selector = pick("a", owner="u1")
-        with closing(opened(sa.make_url(url).set(username="clerk"))) as store:
+        with closing(opened(sa.make_url(url).set(username="teller"))) as store:
             assert store.verify(selector).live == 1
             with pytest.raises(Refused, match="42501"):
                 erase(store, selector)
             with pytest.raises(Refused, match="vacuum a"):
                 store.reclaim(selector)
-            run(url, "REVOKE SELECT ON a FROM clerk")
+            run(url, "REVOKE SELECT ON a FROM teller")
             for look in (store.verify, lambda one: list(store.locate(one))):
                 with pytest.raises(Refused):
                     look(selector)
