@@ -84,6 +84,20 @@ def test_killed_at_every_boundary(workers: int, reference: tuple[int, object], t
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("workers", [1, 3])
+def test_killed_at_boundaries_on_postgresql(workers: int, postgresql_server: services.PostgreSQL, tmp_path: Path) -> None:
+    quiet = build(tmp_path / "quiet", postgresql_server.database(), postgresql_server.database())
+    ((code, met),) = in_processes(quiet, [(None, None, True)])
+    assert code == 0
+    assert met is not None
+    expected = content(quiet)
+    for kill_at in range(workers, met + 1, 2 if workers == 1 else 6):
+        place = build(tmp_path / str(kill_at), postgresql_server.database(), postgresql_server.database())
+        assert _survives(place, kill_at, None, workers) == expected, f"boundary {kill_at}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("workers", [1, 3])
 def test_killed_at_random_on_postgresql(workers: int, postgresql_server: services.PostgreSQL, tmp_path: Path) -> None:
     rng = random.Random(workers)
     quiet = build(tmp_path / "quiet", postgresql_server.database(), postgresql_server.database())
