@@ -197,9 +197,10 @@ class Expunge:
         done = 0
         idle_since = time.monotonic()
         while True:
-            if worker.work(run_id):
+            taken = worker.work(run_id)
+            if taken is not None:
                 done += 1
-                idle_since = idle_since if self._only_failing(run_id) else time.monotonic()
+                idle_since = time.monotonic() if taken else idle_since  # trying again is not progress
                 continue
             left = timedelta(seconds=patience.total_seconds() - (time.monotonic() - idle_since))
             due = due_within(self.rooms, run_id, left)
@@ -312,12 +313,6 @@ class Expunge:
             stopped = [step.name for step in self.rooms.journal.steps(run.id) if step.status is StepStatus.GIVEN_UP]
             if stopped:
                 self.rooms.journal.reopen(run.id, stopped)
-
-    def _only_failing(self, run_id: str | None) -> bool:
-        """Whether the step just taken was put back: trying again is not progress."""
-        if run_id is None:
-            return False
-        return any(step.error_code is not None and step.status is StepStatus.WAITING for step in self.rooms.journal.steps(run_id))
 
 
 def as_json(standing: Standing) -> Json:

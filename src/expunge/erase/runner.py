@@ -50,15 +50,15 @@ class Worker:
     lease: timedelta
     watch: Watcher = nobody
 
-    def work(self, run_id: str | None = None) -> bool:
-        """Take and do one step that is due; whether there was one.
+    def work(self, run_id: str | None = None) -> bool | None:
+        """Take one step that is due: whether it was done, or put back; ``None`` if none was due.
 
         Raises:
             EvidenceError: nothing more may be signed or erased until somebody has looked.
         """
         lease = self.rooms.journal.claim(self.name, run_id, self.lease)
         if lease is None:
-            return False
+            return None
         self._tell(lease, "started", None)
         try:
             with self._renewed(lease):
@@ -74,7 +74,9 @@ class Worker:
             self._fault(lease, fault)
         except Exception as unforeseen:  # noqa: BLE001  # a fault of our own in one run must not stop the runs of everybody else
             self._fault(lease, ExpungeError(f"an unforeseen {type(unforeseen).__name__} stopped the step; report it"))
-        return True
+        else:
+            return True
+        return False
 
     def finish_closing(self) -> None:
         """Close runs whose last step is done; a crash may have come between."""

@@ -217,9 +217,9 @@ def _work_through(rooms: Rooms, lease: Lease, target: Target, addresses: tuple[s
     _stop_if_held(rooms, lease)
     for count in rooms.stores[target.collection.split(".", 1)[0]].erase(step) if step.addresses else ():
         done += count
-        if journalled:
-            rooms.journal.progress(lease, done)
-        if done < len(addresses):
+        if done < len(addresses):  # the last batch is journalled with the step's end
+            if journalled:
+                rooms.journal.progress(lease, done)
             _stop_if_held(rooms, lease)
 
 
