@@ -12,7 +12,7 @@ from expunge.erase.subjects import key_text, spelled
 from expunge.errors import InvalidRequest
 from expunge.terms import Scope
 from tests.erase.spelled import USERS, estate
-from tests.erase.toy import erased, opened, sql
+from tests.erase.toy import erased, opened, rows_of, sql, statement_of
 
 TWO = "create table users(id integer primary key, email text); insert into users values (1, 'a@toy.example'), (2, 'b@toy.example');"
 SOMEBODY = UUID("550e8400-e29b-41d4-a716-446655440000")
@@ -117,3 +117,15 @@ def test_who_asks_is_not_named_in_the_receipt(tmp_path: Path) -> None:
         with pytest.raises(InvalidRequest, match="don't name the person"):
             library.erase(["user:email=a@toy.example"], authority="letter of a@toy.example")
         assert library.runs() == []
+
+
+def test_a_receipt_tells_that_a_redacted_record_stays(tmp_path: Path) -> None:
+    tables = TWO + "create table orders(id integer primary key, by integer, said text); insert into orders values (1, 1, 'x'), (2, 2, 'y');"
+    order = {"meta": "{verb: redact}", "id": "pk", "by": "> users.id", "said": "user.content"}
+    place = estate(tmp_path / "e", tables, {"users": USERS, "orders": order})
+    standing = erased(place, "user:1")
+    assert sql(place, "select * from orders order by id") == [(1, 1, None), (2, 2, "y")], "a reference without a constraint stays"
+    with opened(place) as library:
+        rows = rows_of(statement_of(library, standing))
+    assert rows["app.orders"]["note"].startswith("records stay")
+    assert "records stay" not in rows["app.users"]["note"]

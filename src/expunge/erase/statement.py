@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from expunge.erase.plan import scope_json
 from expunge.journal.records import Request, Run, StepRow
 from expunge.policy.catalog import Catalog, StoreNote
-from expunge.terms import Json, Level, Scope
+from expunge.terms import Json, Level, Scope, Verb
 
 VOLATILE = ("beyond", "commitment", "filed_at", "id", "late", "pending_until", "run", "scanned", "statement_digest", "times", "log_index")
 """Names of fields, at any depth, that two runs that did the same may differ in."""
@@ -28,6 +28,9 @@ OUT_OF_SCOPE = (
     "keyed digests of the erased identifiers (tombstones), kept so that a restored copy is recognised and refused",
 )
 """What a receipt can't know or does not say; never empty (DESIGN.md, "Evidence", and decisions 3 and 9)."""
+
+STAYS = "records stay: the level speaks only of what was nulled or re-pointed in them, not of their other columns and references"
+"""Said of every collection in which something was done to records that are still there, so that a level is not read as more than it is."""
 
 HUNT: Json = {"scanned": [], "not_scanned": "everything outside the stores listed", "hits": None}
 """No place outside the listed stores was searched: said as such, never as a clean result."""
@@ -81,6 +84,7 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
     declared = catalog.collections[address]
     found = _whole(_mapping(located.get("located")).get(address))
     methods = sorted({str(name).split(":", 1)[0] for name, one in before.items() if _mapping(one).get("located")})
+    stays = [STAYS] if set(methods) - ({"erase"} if declared.verb is Verb.DELETE else set()) else []
     named = {"erase": declared.verb.value, "fields": "redact", "part": "redact part", "unlink": "unlink", "break": "unlink"}
     return Outcome(
         collection=address,
@@ -91,7 +95,7 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
         after=sum(_whole(_mapping(one).get("live")) for one in after.values()),
         history=None if None in histories else sum(_whole(one) for one in histories),
         clears_at=max((str(when) for one in after.values() if (when := _mapping(one).get("clears_at"))), default=None),
-        note="; ".join(dict.fromkeys([*notes, *([str(reclaimed["note"])] if reclaimed.get("note") else [])])),
+        note="; ".join(dict.fromkeys([*stays, *notes, *([str(reclaimed["note"])] if reclaimed.get("note") else [])])),
         reclaimed=str(reclaimed.get("how", "")),
         kept=_whole(_mapping(located.get("kept")).get(address)),
         basis=declared.keep.basis if declared.keep is not None else None,
