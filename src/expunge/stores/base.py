@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 from uuid import UUID
 
 from expunge.terms import FieldType, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
@@ -96,6 +97,61 @@ class Lister(Protocol):
             Drift: no such field, or one that can't be selected by.
             Unavailable, Refused, Conflict: as ``locate``.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A share of a place that is scanned by one worker in one go: a stream (object, file), or a range of a table's rows.
+
+    ``name`` is the stream's key or path, or the table's name with its schema where that is not the usual one; ``range`` is the store's own
+    text for which rows, ``""`` for all. ``size`` is in bytes, approximate for tables, ``None`` if it can't be told cheaply. ``unread`` says
+    why the part can't be scanned (a special file, no permission), in the words of ``hunt.pieces.Why``; it is told all the same.
+    """
+
+    name: str
+    table: bool = False
+    range: str = ""
+    size: int | None = None
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ScannedRows:
+    """A batch of a table's rows, column by column, every column that there is; ``keys`` are the rows' own keys as text."""
+
+    keys: Sequence[str]
+    columns: Mapping[str, Sequence[Value | None]]
+
+
+@runtime_checkable
+class Scan(Protocol):
+    """Optional: a place all of which can be read, listed or not, for the hunt. Never writes; never blocks writers for long."""
+
+    def parts(self) -> Iterator[Part]:
+        """Everything that there is now, in stable order: every table of every schema, every version of every object, every file."""
+        ...
+
+    def stream(self, part: Part) -> BinaryIO:
+        """The bytes of a part that is no table; the caller closes it. It can be sought where the medium can.
+
+        Raises:
+            Conflict: gone or changed since it was listed.
+            Unavailable, Refused: as the store says.
+        """
+        ...
+
+    def rows(self, part: Part) -> Iterator[ScannedRows]:
+        """The rows of a part that is a table, in batches of some thousand.
+
+        Raises:
+            Conflict: gone or changed since it was listed.
+            Unavailable, Refused: as the store says.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give connections and files back. Idempotent."""
         ...
 
 
