@@ -1,0 +1,111 @@
+"""The table of formats that the hunt opens, in the order in which they are asked; the first that knows a stream reads it.
+
+A line names a format, the module under ``readers`` that reads it, and how it is recognised. Modules are loaded when a stream of theirs is
+first met, so that a missing optional library costs only what it would have read: that place is told as *needs an optional library*, and
+its bytes are looked at all the same. A module has ``FORMATS``, the ``Format`` values of the names that it reads.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from expunge.errors import MissingExtra
+from expunge.hunt.reading import Format
+
+Knows: TypeAlias = Callable[[bytes, str], bool]
+"""Whether a stream is of a format, from up to 64 KiB of its beginning and its name in lower case. Cheap, and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A line of the table: the format called ``name`` in ``readers.<module>.FORMATS``.
+
+    ``knows`` recognises it without loading the module; without one the module's own ``Format.knows`` is asked, and the module must then
+    import nothing optional. ``extra`` is the extra of the package that brings the module's optional library.
+    """
+
+    name: str
+    module: str
+    knows: Knows | None = None
+    extra: str = "hunt"
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Whether a stream with this beginning and name (lower case) is of this format."""
+        return (self.knows or self.load().knows)(head, name)
+
+    def load(self) -> Format:
+        """The format itself.
+
+        Raises:
+            MissingExtra: the optional library of its reader is not installed.
+        """
+        try:
+            module = importlib.import_module(f"expunge.hunt.readers.{self.module}")
+        except ImportError:
+            raise MissingExtra(f"{self.name} needs expunge[{self.extra}]") from None
+        formats: tuple[Format, ...] = module.FORMATS
+        return next(one for one in formats if one.name == self.name)
+
+
+def magic(*starts: bytes, at: int = 0) -> Knows:
+    """A stream that has one of ``starts`` at byte ``at``."""
+    return lambda head, _name: head.startswith(starts, at)
+
+
+def named(*ends: str) -> Knows:
+    """A stream whose name ends so."""
+    return lambda _head, name: name.endswith(ends)
+
+
+def _zip_with(*members: bytes) -> Knows:
+    """A zip whose beginning names one of these members (its first local headers, or a short file's directory)."""
+    return lambda head, _name: head.startswith(b"PK\x03\x04") and any(one in head for one in members)
+
+
+FORMATS: tuple[Known, ...] = (
+    # Whole files with a magic of their own: models, arrays, columns, databases, documents.
+    Known("parquet", "columnar", magic(b"PAR1")),
+    Known("arrow", "columnar", magic(b"ARROW1\0\0")),
+    Known("feather", "columnar", magic(b"FEA1")),
+    Known("orc", "columnar", magic(b"ORC")),
+    Known("avro", "avro", magic(b"Obj\x01")),
+    Known("sqlite", "sqlite_file", magic(b"SQLite format 3\0")),
+    Known("sqlite-wal", "sqlite_file", magic(b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")),
+    Known("pg-custom", "pg_custom", magic(b"PGDMP")),
+    Known("npy", "arrays", magic(b"\x93NUMPY")),
+    Known("hdf5", "arrays", magic(b"\x89HDF\r\n\x1a\n")),
+    Known("pdf", "pdf", magic(b"%PDF-")),
+    Known("ole", "office", magic(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
+    Known("rtf", "office", magic(b"{\\rtf")),
+    # Zips that are something else first.
+    Known("torch", "pickles", _zip_with(b"/data.pkl")),
+    Known("npz", "arrays", named(".npz")),
+    Known("ooxml", "office", _zip_with(b"[Content_Types].xml")),
+    Known("odf", "office", _zip_with(b"mimetypeapplication/vnd.oasis", b"mimetypeapplication/epub")),
+    # Compression and archives.
+    Known("gzip", "compressed", magic(b"\x1f\x8b\x08")),
+    Known("bzip2", "compressed"),
+    Known("xz", "compressed", magic(b"\xfd7zXZ\0")),
+    Known("zstd", "zstd"),
+    Known("lzma", "compressed"),
+    Known("zlib", "compressed"),
+    Known("closed", "raw"),
+    Known("zip", "zips"),
+    Known("tar", "tars"),
+    Known("ar", "archives", magic(b"!<arch>\n")),
+    Known("cpio", "archives", magic(b"070701", b"070702", b"070707")),
+    # Text with a structure.
+    Known("pickle", "pickles"),
+    Known("notebook", "notebooks", named(".ipynb")),
+    Known("pg-dump", "pg_dump"),
+    Known("mbox", "mail"),
+    Known("mail", "mail"),
+    Known("json", "csv_json"),
+    Known("csv", "csv_json"),
+    Known("html", "markup"),
+    Known("xml", "markup"),
+)
+"""What is opened. A line that stands earlier wins; the names are those that the account counts."""
