@@ -50,6 +50,10 @@ class MemoryHarness(Harness):
     def raw(self) -> Iterator[tuple[str, bytes]]:
         return self.medium.raw()
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        self.medium.old["notes"] += [{RENAMED[name]: getattr(row, name) for name in RENAMED} for row in rows]
+        return True
+
     def outage(self) -> AbstractContextManager[None]:
         return self.medium.outage()
 
@@ -100,8 +104,16 @@ class SqliteHarness(Harness):
     def seed(self, rows: Iterable[Row]) -> None:
         with self.session() as session:
             session.execute("DELETE FROM notes")
-            values = ((row.id, row.owner, row.number, row.body, row.at.strftime("%Y-%m-%d %H:%M:%S.%f")) for row in rows)
-            session.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", values)
+            session.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", map(_values, rows))
+
+    def bury(self, rows: Iterable[Row]) -> bool:
+        with self.session() as session:
+            session.execute("PRAGMA secure_delete = OFF")
+            ids = [(row.id,) for row in rows]
+            session.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", map(_values, rows))
+            session.commit()
+            session.executemany("DELETE FROM notes WHERE id = ?", ids)
+        return True
 
     def dump(self) -> list[Row]:
         with self.session() as session:
@@ -130,6 +142,10 @@ class SqliteHarness(Harness):
 
     def close(self) -> None:
         self.application.close()
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    return row.id, row.owner, row.number, row.body, row.at.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @pytest.fixture

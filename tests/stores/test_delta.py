@@ -59,6 +59,13 @@ class TableHarness(Harness):
                 writer_properties=PLAIN,
             )
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        """What a table's own delete leaves: the files of older versions, and its predicate in the log."""
+        table = pa.Table.from_pylist([dict(zip(FIELDS, astuple(one), strict=True)) for one in rows], SCHEMA)
+        write_deltalake(self.table, table, mode="append", writer_properties=PLAIN)
+        DeltaTable(self.table).delete(f"owner = '{table['owner'][0]}'")
+        return True
+
     def dump(self) -> list[Row]:
         files = pafs.SubTreeFileSystem(str(self.table), pafs.LocalFileSystem())
         table = DeltaTable(self.table).to_pyarrow_dataset(filesystem=files).to_table()

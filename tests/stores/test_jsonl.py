@@ -78,6 +78,13 @@ class LogHarness(Harness):
             else:
                 (self.disk / f"logs/app-{number}.jsonl").write_bytes(b"".join(lines))
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        """What a rewrite left that was killed."""
+        lines = b"".join(map(self._line, rows))
+        name = f"app-0.jsonl{'.gz' if self.packed else ''}"
+        (self.disk / f"logs/.expunge-01234567-{name}").write_bytes(gzip.compress(lines) if self.packed else lines)
+        return True
+
     def _line(self, row: Row) -> bytes:
         said = {
             "id": row.id,

@@ -71,6 +71,11 @@ class FolderHarness(Harness):
             if self.versions and row.id % 2:
                 self._put(f".versions/{key}/1", f"older {row.body}", row.at - timedelta(hours=1))
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        for row in rows if self.versions else ():
+            self._put(f".versions/notes/{row.owner}/{row.id}.txt/1", row.body or "", row.at)
+        return self.versions
+
     def _put(self, key: str, text: str, at: datetime) -> None:
         path = self.disk / key
         path.parent.mkdir(parents=True, exist_ok=True)

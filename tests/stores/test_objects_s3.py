@@ -67,7 +67,7 @@ class BucketHarness(Harness):
     examples = 5
 
     def __init__(self, s3: S3, relay: Relay, *, versioned: bool) -> None:
-        self.client, self.bucket, self.relay = s3.client(), s3.bucket(versioned=versioned), relay
+        self.client, self.bucket, self.relay, self.versioned = s3.client(), s3.bucket(versioned=versioned), relay, versioned
 
     def open(self) -> Store:
         options = {"url": f"s3://{self.bucket}/app", "batch": 20, "endpoint_url": f"http://127.0.0.1:{self.relay.port}"}
@@ -78,6 +78,13 @@ class BucketHarness(Harness):
         for row in rows:
             for body in (f"older {row.body}", row.body or "")[row.id % 2 :]:
                 self.client.put_object(Bucket=self.bucket, Key=f"app/notes/{row.owner}/{row.id}.txt", Body=body.encode())
+
+    def bury(self, rows: Iterable[Row]) -> bool:
+        for row in rows if self.versioned else ():
+            key = f"app/notes/{row.owner}/{row.id}.txt"
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=(row.body or "").encode())
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+        return self.versioned
 
     def dump(self) -> list[Row]:
         found = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)

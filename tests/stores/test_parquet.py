@@ -48,6 +48,12 @@ class FolderHarness(Harness):
         size = max(1, table.num_rows // 2)
         pq.write_table(table, self.files / f"part-{part}.parquet", row_group_size=size, compression="none", write_page_index=True)
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        """What a rewrite left that was killed."""
+        table = pa.Table.from_pylist([dict(zip(FIELDS, astuple(one), strict=True)) for one in rows], SCHEMA)
+        pq.write_table(table, self.files / ".0123456789abcdef.expunge", compression="none")
+        return True
+
     def dump(self) -> list[Row]:
         tables = [pq.ParquetFile(one).read() for one in sorted(self.files.glob("*.parquet"))]
         return [Row(**row) for table in tables for row in table.to_pylist()]

@@ -53,6 +53,17 @@ class FileHarness(Harness):
             session.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", values)
             session.execute("COMMIT")
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        rows = list(rows)
+        with self.session() as session:
+            session.execute("PRAGMA secure_delete = OFF")
+            session.executemany(
+                "INSERT INTO notes VALUES (?, ?, ?, ?, ?)",
+                [(row.id, row.owner, row.number, row.body, self.stored(row.at)) for row in rows],
+            )
+            session.executemany("DELETE FROM notes WHERE id = ?", [(row.id,) for row in rows])
+        return True
+
     def dump(self) -> list[Row]:
         with self.session() as session:
             rows = session.execute("SELECT id, owner, number, body, at FROM notes").fetchall()

@@ -100,6 +100,14 @@ class Harness(ABC):
         """
         return None
 
+    def bury(self, rows: Iterable[Row]) -> bool:  # noqa: ARG002 - there is nothing to bury them in
+        """Leave copies of these rows on the medium, not live, as this kind of medium comes to hold them without the store's doing.
+
+        An old version under a delete marker, a row that somebody deleted and nobody vacuumed, what a killed rewrite left. ``raw`` shows
+        their bytes. ``False``, and nothing done, where the medium keeps nothing of what is gone.
+        """
+        return False
+
     def holds(self, owner: str) -> bool:
         """Whether the medium can hold this text as an owner at all (a file name can't hold a slash).
 

@@ -14,6 +14,8 @@ from expunge.testing.harness import Harness, Row
 from expunge.testing.population import ANN, BOB, choose, crowd, do, having, located, many, owned, seen, step
 
 NEIGHBOURS = 7
+SOME = (0, 1, 3)
+OF = 7  # no six neighbours of this pattern read alike from both ends: columns in reverse beside addresses that aren't are noticed
 STRANGER = "nobody-0"
 
 
@@ -32,10 +34,11 @@ class EraseLaws:
 
     def test_delete_goes_by_addresses(self, harness: Harness) -> None:
         """4: a matching record that is not addressed stays: it may be held, or another step's."""
-        harness.seed(crowd(harness))
+        harness.seed(_bulk(harness))
         before = seen(harness)
         places = located(harness, choose(harness))
-        chosen, kept = list(places)[::2], list(places)[1::2]
+        chosen = [address for place, address in enumerate(places) if place % OF in SOME]
+        kept = [address for address in places if address not in set(chosen)]
         assert do(harness, step(harness, Method.DELETE, chosen, selector=choose(harness, minus=kept))) == len(chosen)
         assert set(seen(harness)) == set(before) - {places[address] for address in chosen}
         assert set(located(harness, choose(harness))) == set(kept)

@@ -98,6 +98,10 @@ class Sabotaged(Harness):
         """As the honest harness."""
         return self.honest.drift()
 
+    def bury(self, rows: Iterable[Row]) -> bool:
+        """As the honest harness."""
+        return self.honest.bury(rows)
+
     def holds(self, owner: str) -> bool:
         """As the honest harness."""
         return self.honest.holds(owner)

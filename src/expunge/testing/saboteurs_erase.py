@@ -237,7 +237,7 @@ class Resurrector(Saboteur):
 class Hoarder(Saboteur):
     """Keeps the history and says that it reclaimed it."""
 
-    caught_by = ("deleted_bytes_are_told_then_gone",)
+    caught_by = ("deleted_bytes_are_told_then_gone", "buried_bytes_are_told_then_gone")
 
     def reclaim(self, selector: Selector) -> Reclaimed:
         """Words."""
@@ -252,7 +252,7 @@ class Hoarder(Saboteur):
 class Denier(Saboteur):
     """Has a history until it is reclaimed, and does not tell."""
 
-    caught_by = ("deleted_bytes_are_told_then_gone", "redacted_bytes_are_told_then_gone")
+    caught_by = ("deleted_bytes_are_told_then_gone", "redacted_bytes_are_told_then_gone", "buried_bytes_are_told_then_gone")
 
     def verify(self, selector: Selector) -> Residue:
         """No history."""
