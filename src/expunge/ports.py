@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
+
+from expunge.terms import FieldType, Identifier, Json, Record
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -72,4 +75,85 @@ class Fleet(Protocol):
 
     def map(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
         """Answers in the items' order. ``work`` is a module-level function, idempotent: a killed worker's item is tried again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Gone:
+    """A record that is about to go, for fingerprints. ``subject`` is the place of the request in the run's batch, from 0.
+
+    ``fields`` are those that go, ``()`` for the whole record; ``types`` how the store holds its fields.
+    """
+
+    subject: int
+    collection: str
+    record: Record
+    fields: tuple[str, ...] = ()
+    types: Mapping[str, FieldType] = field(default_factory=dict[str, FieldType])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Found:
+    """Copies of a run's people in one place. ``digest`` (hex) is of the place, and the same in every hunt.
+
+    ``place`` names it to an operator and may quote an identifier: it is sealed wherever it is kept, as are ``rows`` (the keys of records,
+    or none where the place is a file) and ``detail`` (samples and how they were recognised). ``certain``: it stands by itself, and makes
+    a run incomplete; otherwise somebody should look. ``address`` is the policy's ``store.collection`` if the place is one that was adopted
+    by content: what was found there goes.
+    """
+
+    digest: str
+    source: str
+    place: str
+    certain: bool
+    kinds: tuple[str, ...]
+    count: int
+    subjects: int
+    rows: tuple[str, ...] = ()
+    detail: Json = None
+    address: str | None = None
+
+    def __repr__(self) -> str:
+        """Source and counts only."""
+        return f"Found({self.source!r}, {self.count})"
+
+
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """What a hunt found, and its account by source: names that we gave and numbers only, fit for a receipt."""
+
+    finds: tuple[Found, ...]
+    account: Mapping[str, Json]
+
+
+class Shelf(Protocol):
+    """Where a hunt keeps what it has so far, sealed with the run, so that a crash repeats no more than one shard."""
+
+    def pages(self, name: str) -> Iterator[bytes] | None:
+        """What was put under a name, or ``None`` if nothing was."""
+        ...
+
+    def put(self, name: str, pages: Iterable[bytes]) -> None:
+        """Keep these, in place of what was there."""
+        ...
+
+    def beat(self) -> None:
+        """Say that the hunt is alive."""
+        ...
+
+
+class Hunter(Protocol):
+    """The hunt, as a run needs it."""
+
+    def take(self, people: Sequence[tuple[int, Identifier]], gone: Iterable[Gone]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Fingerprints of what is about to go: (name, pages), names each once. ``people`` are (place in the batch, identifier)."""
+        ...
+
+    def hunt(self, run_id: str, shelf: Shelf) -> Hunted:
+        """Look everywhere for the fingerprints of a run, which lie on the shelf under the names that ``take`` gave, in its order.
+
+        Raises:
+            MissingExtra: an optional library is not installed.
+            KeyDestroyed: the run is closed.
+        """
         ...

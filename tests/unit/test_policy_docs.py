@@ -17,14 +17,26 @@ from expunge.policy.written import (
     WrittenChildren,
     WrittenControl,
     WrittenController,
+    WrittenHunt,
+    WrittenPlace,
     WrittenPurpose,
     WrittenSubject,
     WrittenTerm,
 )
 
 TEXT = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
-SECTIONS = (Written, WrittenController, WrittenSubject, WrittenPurpose, WrittenTerm, WrittenChildren, WrittenAccess, WrittenControl)
-MODELS: list[type[BaseModel]] = [*SECTIONS, WrittenBlastRadius, CollectionExtension, FieldExtension, *BY_KIND.values()]
+SECTIONS = (
+    Written,
+    WrittenController,
+    WrittenSubject,
+    WrittenPurpose,
+    WrittenTerm,
+    WrittenChildren,
+    WrittenAccess,
+    WrittenControl,
+    WrittenHunt,
+)
+MODELS: list[type[BaseModel]] = [*SECTIONS, WrittenPlace, WrittenBlastRadius, CollectionExtension, FieldExtension, *BY_KIND.values()]
 
 
 def test_the_example_loads_without_a_warning(tmp_path: Path) -> None:

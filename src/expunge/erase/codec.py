@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from expunge.erase.targets import Target
@@ -84,7 +85,8 @@ def pack(target: Target) -> Iterator[bytes]:
     }
     yield _dump(header)
     for start in range(0, len(target.addresses), PAGE):
-        yield _dump(list(target.addresses[start : start + PAGE]))
+        part = slice(start, start + PAGE)
+        yield _dump({"addresses": target.addresses[part], "whose": target.whose[part]})
 
 
 def unpack(pages: Iterable[bytes]) -> Target:
@@ -92,6 +94,7 @@ def unpack(pages: Iterable[bytes]) -> Target:
     turn = iter(pages)
     header = json.loads(next(turn))
     held = header["selector"]
+    parts = [_page(page) for page in turn]
     selector = Selector(
         held["collection"],
         {name: frozenset(map(unpack_value, values)) for name, values in held["any_of"].items()},
@@ -107,12 +110,19 @@ def unpack(pages: Iterable[bytes]) -> Target:
         tuple(header["fields"]),
         {name: unpack_value(value) for name, value in header["repoint"].items()},
         selector,
-        tuple(address for page in turn for address in json.loads(page)),
+        tuple(address for part in parts for address in part["addresses"]),
         {int(ordinal): count for ordinal, count in header["counts"].items()},
         matches=header["matches"],
         free=header["free"],
         rank=header["rank"],
+        whose=tuple(ordinal for part in parts for ordinal in part["whose"]),
     )
+
+
+def _page(raw: bytes) -> dict[str, list[Any]]:
+    """A page of addresses; one that an older version wrote is the bare list of them."""
+    page = json.loads(raw)
+    return page if isinstance(page, dict) else {"addresses": page, "whose": []}
 
 
 def _dump(value: object) -> bytes:

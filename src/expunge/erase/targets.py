@@ -24,6 +24,7 @@ from expunge.terms import Method, Selector, Value
 class Target:
     """Records of one collection to which one act is done.
 
+    ``whose``: per address the place of the request that it falls to, as far as it is known.
     ``matches``: how many records the walk knows that the selector matches, these and those of other targets. ``free``: whatever the
     selector finds later is meant too (late arrivals); otherwise only ``addresses`` are.
     """
@@ -40,6 +41,7 @@ class Target:
     matches: int = 0
     free: bool = False
     rank: int = 0
+    whose: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """Names and counts only."""
@@ -150,7 +152,10 @@ class _Maker:
         assert act.method is not None
         addresses = tuple(rows.addresses[place] for place in places)
         counts = _counted(rows, places)
-        return Target(name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, rank=act.rank)
+        whose = tuple(rows.ordinals[place] for place in places)
+        return Target(
+            name, act.name, act.collection, act.method, act.fields, act.repoint, selector, addresses, counts, rank=act.rank, whose=whose
+        )
 
     def _inside(self, address: str) -> str:
         return self.catalog.collections[address].name

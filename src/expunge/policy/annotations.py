@@ -44,6 +44,9 @@ class CollectionExtension(Strict):
     keep: WrittenKeep | None = Field(default=None, description="Needed with verb: keep.")
     captured_at: Text | None = Field(default=None, description="A field here, store.collection.field, or never.")
     derived_from: Texts | None = Field(default=None, description="Collections (store.collection) that this one was made from.")
+    found_by: Literal["content"] | None = Field(
+        default=None, description="Nobody's key is in it: a record or object in which the hunt recognises somebody goes whole."
+    )
     objects: Text | None = Field(default=None, description="The template of object keys.")
     path: Text | None = Field(default=None, description="The files, or the table's folder, inside the store.")
     sparse: Texts | None = Field(default=None, description="JSON lines: fields that may be in no line at all.")

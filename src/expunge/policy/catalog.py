@@ -75,7 +75,7 @@ class CollectionNote:
     field the pseudo-person's value, for ``decorrelate`` and for shared records whose owner field can't be null. ``captured_at``: a field
     of this collection, or ``store.collection.field`` of one that it references, or ``never`` (undated). ``derived_from``: collections that
     it was made from (``store.collection``). ``layout``: what the store itself needs (``objects``, ``path``, …). ``dataset`` is the
-    fides_key by which references name it.
+    fides_key by which references name it. ``by_content``: a record or object in which the hunt recognises somebody goes whole.
     """
 
     store: str
@@ -91,6 +91,7 @@ class CollectionNote:
     layout: Mapping[str, object] = field(default_factory=dict[str, object])
     mark: Mark | None = None
     dataset: str = ""
+    by_content: bool = False
 
     @property
     def address(self) -> str:

@@ -1,4 +1,4 @@
-"""``${NAME}`` and ``${NAME:-default}`` in stores' options and in ``control``, and nowhere else.
+"""``${NAME}`` and ``${NAME:-default}`` in stores' options, in ``control`` and in the hunt's places, and nowhere else.
 
 A missing variable is named, its value never is. An empty variable counts as missing: absence is never an answer.
 """
@@ -26,7 +26,7 @@ def fill(policy: Document, env: Mapping[str, str]) -> tuple[dict[str, Json], lis
 
 
 def _allowed(path: PathTo) -> bool:
-    if path[0] == "control":
+    if path[0] == "control" or path[:2] == ("hunt", "places"):
         return True
     return path[0] == "stores" and len(path) > 2 and path[2] not in _AS_WRITTEN  # noqa: PLR2004 - stores, name, option
 
@@ -45,7 +45,11 @@ class _Filling:
         if not isinstance(value, str) or "${" not in value:
             return value
         if not _allowed(path):
-            self._say("environment values are filled in only in stores' options and in control", path, "write the value itself")
+            self._say(
+                "environment values are filled in only in stores' options, in control and in the hunt's places",
+                path,
+                "write the value itself",
+            )
             return value
         if "${" in _REFERENCE.sub("", value):
             self._say("a ${…} here is not a reference", path, "write ${NAME} or ${NAME:-default}")

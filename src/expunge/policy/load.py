@@ -21,7 +21,7 @@ from expunge.policy.dataset_checks import check_datasets
 from expunge.policy.dataset_files import DatasetFile
 from expunge.policy.declared import Declared, declared
 from expunge.policy.environment import fill
-from expunge.policy.model import Access, BlastRadius, Children, Control, Controller, Policy, Purpose, Term
+from expunge.policy.model import Access, BlastRadius, Children, Control, Controller, Hunt, HuntPlace, Policy, Purpose, Term
 from expunge.policy.notes import notes
 from expunge.policy.options import passed_on, placed
 from expunge.policy.policy_checks import check_policy
@@ -133,6 +133,7 @@ def _policy(folder: Path, document: Document, written: Written, datasets: Read, 
         children=_children(document, written),
         access=_access(document, written),
         blast_radius=BlastRadius(radius.subjects) if radius.share is None else BlastRadius(radius.subjects, radius.share),
+        hunt=_hunt(folder, document, written),
         categories=tuple(written.categories),
         warnings=tuple(warnings),
     )
@@ -181,6 +182,19 @@ def _access(document: Document, written: Written) -> dict[str, Access]:
         role: Access(role, tuple(one.may), tuple(one.what), one.condition, one.clips, one.minutes, document.mark(("access", role)))
         for role, one in written.access.items()
     }
+
+
+def _hunt(folder: Path, document: Document, written: Written) -> Hunt | None:
+    own = written.hunt
+    if own is None:
+        return None
+    places = {
+        name: HuntPlace(
+            name, placed(one.url, folder), one.model_dump(exclude={"url"}, exclude_none=True), document.mark(("hunt", "places", name))
+        )
+        for name, one in own.places.items()
+    }
+    return Hunt(places, own.owner, own.within, own.rate)
 
 
 def _digest(document: Document, datasets: Read) -> str:

@@ -100,12 +100,37 @@ class BlastRadius:
 
 
 @dataclass(frozen=True, slots=True)
+class HuntPlace:
+    """A place that is looked at although no store of the policy lies there; ``options`` as the objects store's."""
+
+    name: str
+    url: str
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    mark: Mark | None = None
+
+    def __repr__(self) -> str:
+        """No URL: it may hold a password."""
+        return f"HuntPlace({self.name!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """Looking for copies that nobody listed. ``owner`` has ``within`` to deal with a find; ``rate`` is bytes per second and worker."""
+
+    places: Mapping[str, HuntPlace] = field(default_factory=dict[str, HuntPlace])
+    owner: str = "privacy engineer"
+    within: timedelta = timedelta(hours=72)
+    rate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One policy file with its datasets.
 
     ``digest`` is the SHA-256, in hex, of the RFC 8785 form of the policy and its datasets as written, before environment values are
     filled in: it does not change with a password or a host, nor with comments and layout. ``folder`` is where relative paths begin.
-    ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed.
+    ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed. ``hunt`` is ``None`` where
+    no erasure looks for unlisted copies; receipts then say so.
     """
 
     controller: Controller
@@ -118,6 +143,7 @@ class Policy:
     children: Children | None = None
     access: Mapping[str, Access] = field(default_factory=dict[str, Access])
     blast_radius: BlastRadius = field(default_factory=BlastRadius)
+    hunt: Hunt | None = None
     categories: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
 

@@ -41,6 +41,7 @@ def _collection(file: DatasetFile, path: PathTo, read: AnnotatedCollection, inhe
         redact=None if ours.redact is None else tuple(ours.redact),
         repoint=dict(ours.repoint or {}),
         keep=Keep(ours.keep.basis, ours.keep.length) if ours.keep else None,
+        by_content=ours.found_by == "content",
         captured_at=ours.captured_at,
         derived_from=tuple(ours.derived_from or ()),
         layout=_layout(ours),

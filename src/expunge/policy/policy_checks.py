@@ -123,6 +123,15 @@ def _quiet_stores(names: Declared) -> Iterator[Problem]:
             yield Problem("nothing-declared", dotted(path), message, fix, names.policy.mark(path), severity="warning")
 
 
+def _places(names: Declared) -> Iterator[Problem]:
+    """A place and a store under one name could not be told apart in a find."""
+    for path in names.policy.under(("hunt", "places")):
+        if path[-1] in names.stores:
+            yield wrong(
+                names.policy, path, f"{path[-1]} is a store already, and stores are always looked at", "give the place another name"
+            )
+
+
 def _traps(names: Declared) -> Iterator[Problem]:
     """Words that YAML reads as booleans where anything is allowed; ``minor`` is the one place where a boolean is meant."""
     for path, trap in names.policy.traps.items():
@@ -139,5 +148,6 @@ _CHECKS: tuple[Callable[[Declared], Iterator[Problem]], ...] = (
     _children,
     _stores,
     _quiet_stores,
+    _places,
     _traps,
 )

@@ -5,6 +5,7 @@ Nothing here looks at another entry; that is ``checks``' work.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -89,6 +90,24 @@ class WrittenBlastRadius(Strict):
     share: Share | None = Field(default=None, description="This share of a store's subjects; 0.1 % if left out.")
 
 
+class WrittenPlace(Strict):
+    """A place that the hunt looks at although no store of the policy lies there."""
+
+    url: Text = Field(description="A folder, a file, s3://bucket/prefix, or SQLAlchemy's URL of a database.")
+    endpoint_url: Text | None = Field(default=None, description="Another S3 service's address.")
+    region: Text | None = Field(default=None, description="The bucket's region.")
+    profile: Text | None = Field(default=None, description="A profile of the AWS configuration.")
+
+
+class WrittenHunt(Strict):
+    """Looking for copies that nobody listed, after every erasure."""
+
+    places: dict[Name, WrittenPlace] = Field(default_factory=dict, description="Beside the stores, which are always looked at whole.")
+    owner: Text = Field(default="privacy engineer", description="Whose a find's incident is.")
+    within: Duration = Field(default=timedelta(hours=72), description="By when a find must be dealt with; 72 hours if left out.")
+    rate: Count | None = Field(default=None, description="Bytes per second that a worker reads at most.")
+
+
 class Written(Strict):
     """The policy file."""
 
@@ -102,4 +121,5 @@ class Written(Strict):
     access: dict[Name, WrittenAccess] = Field(default_factory=dict, description="By role.")
     control: WrittenControl = Field(default_factory=WrittenControl)
     blast_radius: WrittenBlastRadius = Field(default_factory=WrittenBlastRadius)
+    hunt: WrittenHunt | None = Field(default=None, description="With it, every erasure also looks for unlisted copies.")
     categories: list[Text] = Field(default_factory=list, description="Data categories added to fideslang's taxonomy.")
