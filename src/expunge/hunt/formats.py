@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from expunge.errors import MissingExtra
+from expunge.hunt.readers.columnar_claims import is_stream
 from expunge.hunt.reading import Format
 
 Knows: TypeAlias = Callable[[bytes, str], bool]
@@ -67,8 +68,9 @@ def _zip_with(*members: bytes) -> Knows:
 
 FORMATS: tuple[Known, ...] = (
     # Whole files with a magic of their own: models, arrays, columns, databases, documents.
-    Known("parquet", "columnar", magic(b"PAR1")),
+    Known("parquet", "columnar", magic(b"PAR1", b"PARE")),
     Known("arrow", "columnar", magic(b"ARROW1\0\0")),
+    Known("arrow-stream", "columnar", lambda head, _name: is_stream(head)),
     Known("feather", "columnar", magic(b"FEA1")),
     Known("orc", "columnar", magic(b"ORC")),
     Known("avro", "avro", magic(b"Obj\x01")),
