@@ -94,7 +94,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """Copies of a run's people in one place. ``digest`` (hex) is of the place, and the same in every hunt.
+    """Copies of a run's people in one place.
 
     ``place`` names it to an operator and may quote an identifier: it is sealed wherever it is kept, as are ``rows`` (the keys of records,
     or none where the place is a file) and ``detail`` (samples and how they were recognised). ``certain``: it stands by itself, and makes
@@ -102,7 +102,6 @@ class Found:
     by content: what was found there goes.
     """
 
-    digest: str
     source: str
     place: str
     certain: bool

@@ -12,7 +12,7 @@ from expunge.errors import InvalidRequest
 from expunge.journal.desk import RUN_SPACE
 from expunge.journal.records import RequestStatus, Run, RunStatus
 from expunge.journal.runs import Runs, locked_run, require_finished
-from expunge.journal.schema import requests, run_overlaps, runs, steps, target_pages, targets
+from expunge.journal.schema import finds, requests, run_overlaps, runs, steps, target_pages, targets
 
 _BECOME_CLOSED = (RequestStatus.RUNNING, RequestStatus.INCOMPLETE, RequestStatus.DONE)
 
@@ -70,6 +70,7 @@ class Endings(Runs):
         with self._database.writing() as connection:
             for table in (target_pages, targets):
                 connection.execute(table.delete().where(table.c.run_id == run_id))
+            connection.execute(update(finds).where(finds.c.run_id == run_id).values(sealed=None))
             ended = {"status": status, "sealed_plan": None, "closed_at": self._clock.now()}
             connection.execute(update(runs).where(runs.c.id == run_id).values(**ended))
             pair = or_(run_overlaps.c.run_id == run_id, run_overlaps.c.other_id == run_id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from expunge.errors import KeyStoreUnavailable
 from expunge.journal.database import Database
 from expunge.journal.ending import Endings
+from expunge.journal.finds import Finds
 from expunge.journal.holds import Holds
 from expunge.journal.incidents import Incidents
 from expunge.journal.receipts import Receipts
@@ -28,8 +29,8 @@ _PATIENCE = timedelta(seconds=10)
 """How long a statement waits for a lock; the longest transactions, closing a large run, take less."""
 
 
-class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Schedules):
-    """People, requests, holds, runs, steps, targets, receipts, incidents, schedules. Several threads may use one instance."""
+class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules):
+    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules. Several threads may use one instance."""
 
     @classmethod
     def open(cls, url: str, *, clock: Clock, sealer: Sealer, lookup_key: bytes, patience: timedelta = _PATIENCE) -> Self:

@@ -248,6 +248,46 @@ class Incident:
         return self.closed_at is None
 
 
+class FindStatus(StrEnum):
+    """What became of a find. An *adopted* place is in the policy now, and waits for the next hunt to see that nothing is left."""
+
+    OPEN = "open"
+    ADOPTED = "adopted"
+    DISMISSED = "dismissed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Find:
+    """A place in which a hunt recognised a run's people. ``control`` is the same for one place in every run.
+
+    ``place``, ``rows`` and ``detail`` may quote identifiers; they are there while the run is open. ``certain``: it stands by itself.
+    ``address``: the collection of the policy, if the place was adopted by content.
+    """
+
+    id: str
+    run_id: str
+    control: str
+    source: str
+    address: str | None
+    certain: bool
+    kinds: tuple[str, ...]
+    count: int
+    subjects: int
+    status: FindStatus
+    found_at: datetime
+    because: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    place: str | None = None
+    rows: tuple[str, ...] = ()
+    detail: Json = None
+
+    def __repr__(self) -> str:
+        """Id, source and status only."""
+        return f"Find({self.id!r}, {self.source!r}, {self.status.value!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A task that comes back ``every`` so often. When taken, ``fence`` and ``owner`` guard its end as a step's lease does."""

@@ -288,6 +288,29 @@ incidents = Table(
     Index("journal_incidents_run", "run_id"),
 )
 
+finds = Table(
+    # What identifies nobody stays; ``sealed`` (place, rows, samples) is emptied when the run ends.
+    "journal_finds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, ForeignKey("journal_runs.id"), nullable=False),
+    # HMAC of the place: in every run the same, so that an incident about a place comes back as that incident.
+    Column("place_digest", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("address", Text),
+    Column("certain", Boolean, nullable=False),
+    Column("kinds", JsonText, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("subjects", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("because", Text),
+    Column("decided_by", Text),
+    Column("decided_at", Instant),
+    Column("found_at", Instant, nullable=False),
+    UniqueConstraint("run_id", "place_digest", name="journal_finds_place"),
+)
+
 schedules = Table(
     "journal_schedules",
     metadata,
