@@ -275,7 +275,7 @@ def _changer(step: Step) -> Change:
     """What the step does to a line."""
     if step.method is Method.DELETE:
         return lambda _: None
-    puts: dict[str, Value | None] = dict.fromkeys(map(plain, step.fields)) if step.method is Method.REDACT else {}
+    puts: dict[str, Value | None] = dict.fromkeys(map(plain, step.fields))
     puts |= {plain(name): value for name, value in step.repoint.items()} if step.method is Method.DECORRELATE else {}
 
     def change(line: bytes) -> bytes:

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
+import sqlalchemy as sa
+
 from expunge.errors import MissingExtra, UnknownStore
 from expunge.stores.base import Scan
 
@@ -72,8 +74,14 @@ def scheme_of(url_or_path: str) -> str:
 def shown(url_or_path: str) -> str:
     """What to call the place: its address without user, password and query, which may hold secrets."""
     scheme = scheme_of(url_or_path)
-    if not scheme:
-        return url_or_path
-    address = url_or_path.split("://", 1)[1]
-    host, slash, path = re.split(r"[?#]", address, maxsplit=1)[0].partition("/")
-    return path if scheme == "file" and not host else f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    if scheme in ("", "file"):
+        return unquote(urlsplit(url_or_path).path) if scheme else url_or_path
+    if scheme == "s3":
+        host, slash, path = url_or_path.split("://", 1)[1].partition("/")
+        bucket = host.rpartition("@")[2]
+        return f"s3://{bucket}{slash}{path}" if ":" not in bucket else "s3://"  # half a secret, cut at its slash
+    try:
+        url = sa.make_url(url_or_path)
+    except (sa.exc.ArgumentError, ValueError):
+        return f"{scheme}://"
+    return f"{scheme}://{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"

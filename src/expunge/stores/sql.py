@@ -21,7 +21,7 @@ from expunge.stores.sql_faults import translated
 from expunge.stores.sql_postgresql import Postgresql
 from expunge.stores.sql_sqlite import Sqlite
 from expunge.stores.sql_table import Table
-from expunge.terms import Json, Located, Method, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
+from expunge.terms import Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
 
 READ_BATCH = 500
 """Whole records per query: bodies may be large."""
@@ -137,8 +137,7 @@ class SqlStore:
             UnknownStore, Drift, Unavailable, Conflict, Full: as above.
         """
         with translated(self._name), self._dialect.engine.connect() as connection:
-            changed = step.fields if step.method is Method.REDACT else tuple(step.repoint)
-            table = self._table(connection, step.collection, changed)
+            table = self._table(connection, step.collection, (*step.fields, *step.repoint))
             self._left.pop(table.name, None)
             connection.rollback()  # what was read of the schema; each batch begins its own
             apply = self._prepared(connection, table, step)

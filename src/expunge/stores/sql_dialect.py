@@ -177,14 +177,14 @@ class Dialect(Protocol):
 
 
 def changes(step: Step) -> Mapping[str, object]:
-    """What an update sets, by column: nulls for a redact, the pseudo-person's values for a decorrelate; nothing for a delete.
+    """What an update sets, by column: nulls, and for a decorrelate the pseudo-person's values; nothing for a delete.
 
     Raises:
         Refused: an update that sets nothing would count as done.
     """
     if step.method is Method.DELETE:
         return {}
-    values: Mapping[str, object] = dict.fromkeys(step.fields) if step.method is Method.REDACT else step.repoint
+    values: Mapping[str, object] = {**dict.fromkeys(step.fields), **(step.repoint if step.method is Method.DECORRELATE else {})}
     if not values:
         raise Refused(f"a {step.method.value} of no field", where=step.collection)
     return values
