@@ -1,7 +1,7 @@
 """Files in cells: a clip in a BLOB column, a gzip in a ``bytea``, a picture as base64 in a text.
 
 Rows alone would show such a cell's bytes as they are, compressed or encoded. Which cells begin like a file is seen for a whole column at
-once by their first four bytes; what begins so by chance is looked at once more by the engine and costs nothing else.
+once by two of their first bytes, so that a column of texts costs some nanoseconds a row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ from expunge.hunt.reading import Nested
 _LEAST = 64
 """Bytes: anything shorter is no recording, and whatever it says in clear was seen in the row."""
 
+
+def _table(starts: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
+    table = np.zeros(1 << 16, dtype=np.bool_)
+    table[[start[0] | start[1] << 8 for start in starts]] = True
+    return table
+
+
 _STARTS = (
     *(b"RIFF", b"OggS", b"fLaC", b"ID3\x02", b"ID3\x03", b"ID3\x04", b"#!AM", b".snd", b"FORM", b"caff", b"MThd", b"\x1aE\xdf\xa3"),
     *(b"\x89PNG", b"GIF8", b"BM6\x00", b"II*\x00", b"MM\x00*", b"8BPS"),
@@ -39,6 +46,8 @@ _TYPED = (b"ftyp", b"moov", b"mdat")
 _ENCODED = tuple(sorted({base64.b64encode(start + b"\0\0")[:4] for start in _STARTS} | {b"data", b"H4sI", b"/9j/", b"eJwB", b"AAAA"}))
 """What base64 of these begins with, and a data URL. ``AAAA`` is MP4, whose first bytes are a box's small length."""
 
+_AT_0, _AT_4 = _table(_STARTS + _SHORT + _ENCODED), _table(_TYPED)
+
 _BASE64 = re.compile(rb"(?:data:[\w.+/;=-]{0,200};base64,)?([A-Za-z0-9+/_\s-]+={0,2})\s*\Z")
 
 
@@ -55,26 +64,23 @@ def files_in(rows: Rows) -> Iterator[Nested]:
 
 
 def _candidates(column: Texts) -> list[int]:
-    """Rows that are long enough and begin, in their first bytes, like a file or base64 of one."""
+    """Rows that are long enough and begin, in two bytes at either place, like a file or base64 of one."""
     long = np.flatnonzero(np.diff(column.offsets) > _LEAST)
     starts = column.offsets[long]
-    first, second = _word(column.buffer, starts), _word(column.buffer, starts + 4)
-    likely = np.isin(first, _words(_STARTS + _ENCODED)) | np.isin(first.view("<u2")[::2], _words(_SHORT)) | np.isin(second, _words(_TYPED))
-    return long[likely].tolist()
+    likely = _AT_0[_pairs(column.buffer, starts)] | _AT_4[_pairs(column.buffer, starts + 4)]
+    return list(long[likely].tolist())
 
 
-def _word(buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
-    return buffer[starts[:, None] + np.arange(4)].reshape(-1).view("<u4") if len(starts) else np.zeros(0, "<u4")
-
-
-def _words(starts: tuple[bytes, ...]) -> npt.NDArray[np.unsignedinteger]:
-    return np.frombuffer(b"".join(starts), dtype=f"<u{len(starts[0])}")
+def _pairs(buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
+    return buffer[starts] | buffer[starts + 1].astype(np.uint16) << 8
 
 
 def _content(cell: bytes) -> bytes | None:
-    """The file, decoded if it is in base64; ``None`` for text that only began like it."""
-    if not cell.startswith(_ENCODED) or cell.startswith(_STARTS):
+    """The file, decoded if it is in base64; ``None`` for what only began like one."""
+    if cell.startswith(_STARTS + _SHORT) or cell.startswith(_TYPED, 4):
         return cell
+    if not cell.startswith(_ENCODED):
+        return None
     match = _BASE64.match(cell)
     if match is None:
         return None
