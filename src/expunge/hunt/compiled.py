@@ -1,0 +1,170 @@
+"""Numba, and the few machine instructions it has no name for. Only kernels import this file: it needs ``expunge[hunt]``.
+
+A kernel is compiled at its first call in a machine's life (all of ``strings``: about 20 s) and read from Numba's cache after (0.5 s). The
+cache lies beside the source or, where that can't be written, under the user's cache folder; where neither can, each process compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+LANES = 64
+"""Bytes that are classified at once; LLVM splits them into what the processor has (one AVX-512, two AVX2, four SSE or NEON registers)."""
+
+_VECTOR = ir.VectorType(ir.IntType(8), LANES)
+_LONG = ir.IntType(64)
+_EXACT = ir.Constant(ir.IntType(1), 0)  # "zero is not poison": count of a zero word is 64
+
+
+def compiled(function: Kernel) -> Kernel:
+    """``function`` as machine code, without the interpreter's lock."""
+    try:
+        made = numba.njit(nogil=True, cache=True, boundscheck=False)(function)
+    except RuntimeError:  # no folder for a cache can be written
+        made = numba.njit(nogil=True, boundscheck=False)(function)
+    return cast("Kernel", made)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """As ``compiled``, for what is called in inner loops; LLVM inlines it, so that no call is left."""
+    return compiled(function)
+
+
+def _splat(value: int) -> ir.Constant:
+    return ir.Constant(_VECTOR, [value & 255] * LANES)
+
+
+def _within(builder: Any, lanes: Any, first: int, last: int) -> Any:
+    return builder.icmp_unsigned("<", builder.sub(lanes, _splat(first)), _splat(last - first + 1))
+
+
+def _any(builder: Any, parts: list[Any]) -> Any:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = builder.or_(whole, part)
+    return whole
+
+
+def _equal(builder: Any, lanes: Any, characters: bytes) -> Any:
+    return _any(builder, [builder.icmp_unsigned("==", lanes, _splat(one)) for one in characters])
+
+
+def _lower(builder: Any, lanes: Any) -> Any:
+    return builder.or_(lanes, _splat(0x20))
+
+
+def _is_word(builder: Any, lanes: Any) -> Any:
+    letters = _within(builder, _lower(builder, lanes), ord("a"), ord("z"))
+    return _any(builder, [letters, _within(builder, lanes, ord("0"), ord("9")), builder.icmp_signed("<", lanes, _splat(0))])
+
+
+def _is_hex(builder: Any, lanes: Any) -> Any:
+    return builder.or_(_within(builder, _lower(builder, lanes), ord("a"), ord("f")), _within(builder, lanes, ord("0"), ord("9")))
+
+
+def _is_base64(builder: Any, lanes: Any) -> Any:
+    letters = _within(builder, _lower(builder, lanes), ord("a"), ord("z"))
+    return _any(builder, [letters, _within(builder, lanes, ord("0"), ord("9")), _equal(builder, lanes, b"+/-_")])
+
+
+def _is_upper(builder: Any, lanes: Any) -> Any:
+    return _within(builder, lanes, ord("A"), ord("Z"))
+
+
+def _is_escape(builder: Any, lanes: Any) -> Any:
+    return _equal(builder, lanes, b"%\\&=<")
+
+
+def _is_binary(builder: Any, lanes: Any) -> Any:
+    control = builder.and_(
+        builder.icmp_unsigned("<", lanes, _splat(0x20)), builder.not_(_within(builder, lanes, 9, 13))
+    )  # tab to carriage return are text
+    return builder.or_(control, builder.icmp_signed("<", lanes, _splat(0)))
+
+
+def _is_zero(builder: Any, lanes: Any) -> Any:
+    return _equal(builder, lanes, b"\0")
+
+
+def _pointer(context: Any, builder: Any, signature: Any, args: Any, to: Any) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, value=args[0])
+    return builder.bitcast(builder.gep(array.data, [args[1]]), to.as_pointer())
+
+
+def _mask(build: Callable[[Any, Any], Any], name: str) -> Any:
+    def mask(_typing: Any, array: Any, at: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            lanes = builder.load(_pointer(context, builder, signature, args, _VECTOR))
+            lanes.align = 1
+            return builder.bitcast(build(builder, lanes), _LONG)
+
+        return types.uint64(array, at), generate
+
+    mask.__name__ = mask.__qualname__ = name
+    return intrinsic(mask)
+
+
+words_at = _mask(_is_word, "words_at")
+"""``words_at(array, i)``: bit ``k`` says whether byte ``i + k`` belongs to a word: a letter, a digit, or any byte of a longer UTF-8 character."""
+hex_at = _mask(_is_hex, "hex_at")
+"""The same for hexadecimal digits."""
+base64_at = _mask(_is_base64, "base64_at")
+"""The same for both alphabets of base64 (RFC 4648), without padding."""
+upper_at = _mask(_is_upper, "upper_at")
+"""The same for capital letters."""
+escapes_at = _mask(_is_escape, "escapes_at")
+"""The same for bytes with which an escape begins: per cent, backslash, ampersand, equals, less-than."""
+binary_at = _mask(_is_binary, "binary_at")
+"""The same for control characters and bytes from 128."""
+zeros_at = _mask(_is_zero, "zeros_at")
+"""The same for zero bytes."""
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def load8(_typing: Any, array: Any, at: Any) -> Any:
+    """Eight bytes from ``array[at]`` as a little-endian integer, at any alignment."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(_pointer(context, builder, signature, args, _LONG))
+        value.align = 1
+        return value
+
+    return types.uint64(array, at), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def lowest(_typing: Any, bits: Any) -> Any:
+    """The number of zero bits below the lowest set bit; 64 if there is none."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], _EXACT)
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def leading(_typing: Any, bits: Any) -> Any:
+    """The number of zero bits above the highest set bit; 64 if there is none."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], _EXACT)
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def count_bits(_typing: Any, bits: Any) -> Any:
+    """The number of set bits."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), generate
