@@ -7,7 +7,7 @@ what is left, with the numbers of lists of structs, becomes a table of its own w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +49,11 @@ class _Leaf:
     within: str
 
 
-def rows_of(place: Place, batch: pa.RecordBatch, first: int) -> Iterator[Rows]:
+def rows_of(place: Place, batch: pa.RecordBatch, first: int, beside: Mapping[str, Column] | None = None) -> Iterator[Rows]:
     """A record batch as rows of ``place``, and as rows of a table for each list of numbers or structs in it.
 
-    ``first`` is the number of the batch's first row in the place. A batch whose dictionaries are much larger when written out comes in
-    several parts.
+    ``first`` is the number of the batch's first row in the place; ``beside`` are columns of the same rows that are none of Arrow's. A
+    batch whose dictionaries are much larger when written out comes in several parts.
     """
     if batch.num_rows > 1 and sum(_written_out(array) for array in batch.columns) > _EXPANDED:
         half = batch.num_rows // 2
@@ -61,6 +61,7 @@ def rows_of(place: Place, batch: pa.RecordBatch, first: int) -> Iterator[Rows]:
         yield from rows_of(place, batch.slice(half), first + half)
         return
     row, lists = _columns(batch)
+    row.update(beside or {})
     if row:
         yield Rows(place, row, batch.num_rows, first)
     for name, (parents, columns) in lists.items():
