@@ -136,7 +136,7 @@ class Step:
     """What to do to which records of one collection.
 
     ``addresses`` are those that ``locate(selector)`` gave, in its order, or a tail of them after a crash. ``fields`` are nulled by a
-    redact; ``repoint`` gives, for a decorrelate, each field's pseudo-person value.
+    redact, and by a decorrelate along with its re-pointing; ``repoint`` gives, for a decorrelate, each field's pseudo-person value.
     """
 
     collection: str

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from expunge.erase.subjects import key_text, spelled
-from expunge.errors import InvalidRequest
+from expunge.errors import InvalidRequest, PlanTrouble
 from expunge.terms import Scope
 from tests.erase.spelled import USERS, estate
 from tests.erase.toy import erased, opened, rows_of, sql, statement_of
@@ -119,13 +119,41 @@ def test_who_asks_is_not_named_in_the_receipt(tmp_path: Path) -> None:
         assert library.runs() == []
 
 
-def test_a_receipt_tells_that_a_redacted_record_stays(tmp_path: Path) -> None:
-    tables = TWO + "create table orders(id integer primary key, by integer, said text); insert into orders values (1, 1, 'x'), (2, 2, 'y');"
-    order = {"meta": "{verb: redact}", "id": "pk", "by": "> users.id", "said": "user.content"}
-    place = estate(tmp_path / "e", tables, {"users": USERS, "orders": order})
+def test_a_redacted_record_stays_and_is_nobodys(tmp_path: Path) -> None:
+    tables = (
+        TWO
+        + """create table orders(id integer primary key, by integer, mail text, said text, price integer);
+    create table kept(by integer not null references users(id), said text, price integer); create index k on kept(by);
+    insert into users values (0, null);
+    insert into orders values (1, 1, 'a@toy.example', 'x', 7), (2, 2, 'b@toy.example', 'y', 8), (3, 1, null, null, 9);
+    insert into kept values (1, 'x', 7), (1, 'x', 7), (2, 'y', 8), (1, null, 9)"""
+    )
+    order = {"meta": "{verb: redact, owned_by: by}", "id": "pk", "by": "> users.id", "mail": "email", "said": "user.content", "price": ""}
+    kept = {"meta": "{verb: redact, repoint: {by: 0}}", "by": "> users.id", "said": "user.content", "price": ""}
+    place = estate(tmp_path / "e", tables, {"users": USERS, "orders": order, "kept": kept})
     standing = erased(place, "user:1")
-    assert sql(place, "select * from orders order by id") == [(1, 1, None), (2, 2, "y")], "a reference without a constraint stays"
+    assert standing.complete
+    assert sql(place, "select * from orders order by id") == [
+        (1, None, None, None, 7),
+        (2, 2, "b@toy.example", "y", 8),
+        (3, None, None, None, 9),
+    ]
+    assert sql(place, "select * from kept order by price, by") == [(0, None, 7), (0, None, 7), (2, "y", 8), (0, None, 9)]
     with opened(place) as library:
         rows = rows_of(statement_of(library, standing))
-    assert rows["app.orders"]["note"].startswith("records stay")
+    for name in ("orders", "kept"):
+        assert rows[f"app.{name}"]["note"].startswith("records stay, without"), name
+    assert (rows["app.orders"]["located"], rows["app.orders"]["after"]) == (2, 0)
+    assert rows["app.kept"]["method"] == ["redact"]
     assert "records stay" not in rows["app.users"]["note"]
+
+
+def test_what_a_policy_does_not_say_of_a_redacted_record_stops_the_plan(tmp_path: Path) -> None:
+    tables = TWO + "create table orders(id integer primary key, by integer, said text, phone text, size integer);"
+    order = {"meta": "{verb: redact}", "id": "pk", "by": "> users.id", "said": "user.content"}
+    place = estate(tmp_path / "e", tables, {"users": USERS, "orders": order})
+    with opened(place) as library, pytest.raises(PlanTrouble, match=r"app\.orders\.phone: is not declared"):
+        library.erase(["user:1"])
+    place = estate(tmp_path / "f", tables, {"users": USERS, "orders": {**order, "phone": "user.contact.phone_number"}})
+    with opened(place) as library:
+        assert [one.path for one in library.plan(["user:1"]).sight.warnings] == ["app.orders.size"]

@@ -92,8 +92,83 @@ def test_a_redact_of_the_primary_key() -> None:
 
 
 def test_a_redact_of_nothing() -> None:
-    _, found = look([note("notes", OWNER, verb=Verb.REDACT)], [shape("notes", Field("person_id", INT))])
-    assert said(found) == [("s.notes", "is redacted, and no field is named or categorised", "add `redact: [fields]`")]
+    claims = replace(FieldNote("photo_id"), references=(Reference("photo_id", "s.photos", "id", "to"),))
+    albums = note("albums", OWNER, claims)
+    shapes = [shape("albums", Field("person_id", INT), Field("photo_id", INT)), shape("photos")]
+    _, found = look([albums, note("photos", verb=Verb.REDACT)], shapes)
+    assert said(found) == [("s.photos", "is redacted, and no field is named or categorised", "add `redact: [fields]`")]
+    plan, found = look([note("notes", OWNER, verb=Verb.REDACT)], [shape("notes", Field("person_id", INT))])
+    assert said(found) == []
+    assert [act.fields for act in plan.acts_on("s.notes")] == [("person_id",)], "what names the person is something"
+
+
+MAIL = FieldNote("mail", identity="person_id")
+NOTES_NOW = (Field("person_id", INT), Field("mail", TEXT), Field("said", TEXT))
+REDACTS: dict[str, object] = {"verb": Verb.REDACT, "owned_by": ("person_id",)}
+
+
+def test_a_redact_nulls_every_field_that_names_the_person() -> None:
+    for more in ({}, {"redact": ("said",)}):
+        plan, found = look([note("notes", OWNER, MAIL, TOLD, **REDACTS, **more)], [shape("notes", *NOTES_NOW)])
+        assert said(found) == []
+        (act,) = plan.acts_on("s.notes")
+        assert (act.method, act.fields) == (Method.REDACT, ("said", "person_id", "mail"))
+
+
+def test_a_redact_of_a_constrained_reference_is_one_act() -> None:
+    """Of two, the one that nulls the owner would hide the record from the one that nulls the content."""
+    now = shape("notes", *NOTES_NOW, keys=[to_people()])
+    plan, found = look([note("notes", OWNER, MAIL, TOLD, **REDACTS)], [now])
+    assert said(found) == []
+    assert [act.what for act in plan.acts_on("s.notes")] == ["erase"]
+    assert plan.acts_on("s.notes")[0].rank < plan.acts_on("s.people")[0].rank
+
+
+@pytest.mark.parametrize(
+    ("now", "primary", "why", "way_out"),
+    [
+        (Field("person_id", INT, nullable=False), ("id",), "is NOT NULL", "repoint: {person_id: "),
+        (Field("person_id", INT, checked=True), ("id",), "is read by a CHECK constraint", "repoint: {person_id: "),
+        (
+            Field("person_id", INT, nullable=False),
+            ("person_id", "id"),
+            "is part of the primary key",
+            "declare `verb: delete`, or `verb: keep`",
+        ),
+        (Field("person_id", INT, nullable=False, unique=True), ("id",), "is NOT NULL", "declare `verb: delete`, or `verb: keep`"),
+    ],
+)
+def test_what_names_the_person_and_can_not_be_null(now: Field, primary: tuple[str, ...], why: str, way_out: str) -> None:
+    _, found = look([note("notes", OWNER, TOLD, verb=Verb.REDACT)], [shape("notes", now, Field("said", TEXT), primary=primary)])
+    ((path, message, fix),) = said(found)
+    assert path == "s.notes.person_id"
+    assert message.startswith(why)
+    assert "it names the person" in message
+    assert way_out in fix
+
+
+def test_a_redact_re_points_what_can_not_be_null() -> None:
+    strict = shape("notes", Field("person_id", INT, nullable=False), Field("said", TEXT))
+    plan, found = look([note("notes", OWNER, TOLD, verb=Verb.REDACT, repoint={"person_id": 0})], [strict])
+    assert said(found) == []
+    (act,) = plan.acts_on("s.notes")
+    assert (act.what, act.method, act.fields, act.repoint) == ("erase", Method.DECORRELATE, ("said",), {"person_id": 0})
+
+
+def test_a_column_of_a_redacted_collection_that_is_not_declared() -> None:
+    extra = (Field("person_id", INT), Field("said", TEXT), Field("colour", TEXT), Field("user_id", INT), Field("home_phone", TEXT))
+    _, found = look([note("notes", OWNER, TOLD, verb=Verb.REDACT)], [shape("notes", *extra)])
+    assert [(path, message.rpartition("; ")[2]) for path, message, _ in said(found)] == [
+        ("s.notes.home_phone", "it looks like user.contact.phone_number"),
+        ("s.notes.user_id", "it looks like a key of the person"),
+    ]
+    ((path, message, fix),) = said(found, "warning")
+    assert path == "s.notes.colour"
+    assert "does not say whether it is personal" in message
+    assert "add {name: colour}" in fix
+    told = [FieldNote(name) for name in ("colour", "user_id", "home_phone")]
+    assert look([note("notes", OWNER, TOLD, *told, verb=Verb.REDACT)], [shape("notes", *extra)])[1] == [], "saying so is enough"
+    assert look([note("notes", OWNER, TOLD)], [shape("notes", *extra)])[1] == [], "a deleted record takes every column with it"
 
 
 def test_a_category_that_would_null_what_can_not_be_null() -> None:
@@ -181,7 +256,7 @@ KEPT: dict[str, object] = {"verb": Verb.KEEP, "keep": Keep(basis="tax law")}
     ("on_delete", "would"),
     [("cascade", "delete them by itself"), ("set null", "change them by itself"), ("set default", "change them"), ("no action", "refuse")],
 )
-@pytest.mark.parametrize("more", [KEPT, {"verb": Verb.REDACT, "redact": ("said",)}, {"verb": Verb.DECORRELATE, "repoint": {"said": "x"}}])
+@pytest.mark.parametrize("more", [KEPT, {"verb": Verb.DECORRELATE, "repoint": {"said": "x"}}])
 def test_a_key_of_several_columns_by_which_the_database_would_act(on_delete: str, would: str, more: dict[str, object]) -> None:
     bills = note("bills", FieldNote("tenant"), points("person"), TOLD, owned_by=("person",), **more)
     now = replace(BILLS, fields=(*BILLS.fields, Field("said", TEXT)), foreign_keys=(replace(BOTH, on_delete=on_delete),))
@@ -199,7 +274,7 @@ def test_a_key_of_several_columns_that_is_let_go_before() -> None:
         {"owned_by": ("person",)},
         {"owned_by": ()},
         {"owned_by": (), **KEPT},
-        {"owned_by": ("person",), "verb": Verb.REDACT, "redact": ("person",)},
+        {"owned_by": ("person",), "verb": Verb.REDACT, "redact": ("tenant",)},
         {"owned_by": ("person",), "verb": Verb.DECORRELATE, "repoint": {"person": 0}},
     ):
         bills = note("bills", FieldNote("tenant"), points("person"), **more)

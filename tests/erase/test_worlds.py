@@ -23,7 +23,7 @@ from expunge.policy.ownership import ownership
 from expunge.stores.base import Store
 from expunge.stores.registry import open_store
 from expunge.terms import Scope, Step
-from tests.laws.test_planner_laws import World, build, oracle, worlds
+from tests.laws.test_planner_laws import TOLD, World, build, oracle, worlds
 
 NUMBERS = count()
 
@@ -33,7 +33,8 @@ def create(world: World, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as session:
         for number, table in enumerate(world.tables):
             columns = "".join(f", {link.name} integer" + (f" references t{link.to}(id)" if link.enforced else "") for link in table.links)
-            session.execute(f"create table t{number} (id integer primary key{columns})")
+            told = "".join(f", {name} integer" for name in TOLD) if table.redacted else ""
+            session.execute(f"create table t{number} (id integer primary key{columns}{told})")
             for link in table.links[:2]:
                 session.execute(f"create index t{number}_{link.name} on t{number}({link.name})")
         session.execute("begin")

@@ -1,6 +1,7 @@
 """The planner against a brute-force oracle: random schemas with references both ways, cycles, shared and unowned records.
 
-The oracle knows nothing of edges or walks: it computes, record by record, the set of people who own it, until nothing changes.
+The oracle knows nothing of edges or walks: it computes, record by record, the set of people who own it, until nothing changes. Some
+tables are redacted: their records stay, and nothing in them names or tells of the person.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from expunge.erase.walk import walk
 from expunge.errors import AmbiguousOwnership
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Reference, StoreNote, SubjectKind
 from expunge.policy.ownership import ownership
-from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Step
+from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Step, Verb
 from expunge.testing.memory import Medium, MemoryStore
 
 
@@ -37,6 +38,12 @@ class Table:
     links: tuple[Link, ...]
     owned_by: tuple[str, ...]
     rows: tuple[dict[str, int | None], ...]
+    redacted: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All but the key."""
+        return (*(link.name for link in self.links), *(TOLD if self.redacted else ()))
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,9 @@ class World:
 
 
 PEOPLE = "t0"
+
+TOLD = ("said", "mail", "size")
+"""Columns of a table that is redacted: content about the person, an identity without a category, and what is nobody's."""
 
 
 @st.composite
@@ -65,6 +75,7 @@ def worlds(draw: st.DrawFn) -> World:
         if number == 0:
             links = [link for link in links if link.direction == "from" or link.to != 0]
         references = [link.name for link in links if link.direction == "from"]
+        redacted = bool(number) and draw(st.booleans())
         owned_by = tuple(draw(st.lists(st.sampled_from(references), unique=True))) if references and number else ()
         rows = []
         for key in range(sizes[number]):
@@ -72,8 +83,8 @@ def worlds(draw: st.DrawFn) -> World:
             for link in links:
                 targets = list(range(sizes[link.to]))
                 row[link.name] = draw(st.sampled_from([*targets, None])) if targets else None
-            rows.append(row)
-        tables.append(Table(tuple(links), owned_by, tuple(rows)))
+            rows.append({**row, **({name: draw(st.sampled_from([7, None])) for name in TOLD} if redacted else {})})
+        tables.append(Table(tuple(links), owned_by, tuple(rows), redacted))
     leaving = draw(st.sets(st.integers(0, people - 1), min_size=1))
     return World(people, tuple(tables), frozenset(leaving))
 
@@ -102,14 +113,17 @@ def oracle(world: World) -> tuple[set[tuple[int, int]], dict[tuple[int, int], di
                     if meant and not owners[giver] <= owners[receiver]:
                         owners[receiver] |= owners[giver]
                         changed = True
-    gone = {one for one, held in owners.items() if held and held <= world.leaving}
+    leaves = {one for one, held in owners.items() if held and held <= world.leaving}
+    gone = {one for one in leaves if not world.tables[one[0]].redacted}
     left = {}
     for number, table in enumerate(world.tables):
         for row in table.rows:
             me = (number, int(row["id"] or 0))
             if me not in gone:
-                dangling = {link.name for link in table.links if row[link.name] is not None and (link.to, row[link.name]) in gone}
-                left[me] = {name: None if name in dangling else value for name, value in row.items()}
+                pointing = {link.name: (link.to, row[link.name]) for link in table.links if row[link.name] is not None}
+                nulled = {name for name, it in pointing.items() if it in gone or (name in table.owned_by and it in leaves)}
+                nulled |= {*table.owned_by, "said", "mail"} if me in leaves else set()
+                left[me] = {name: None if name in nulled else value for name, value in row.items()}
     return gone, left
 
 
@@ -120,15 +134,18 @@ def build(world: World) -> tuple[Catalog, Medium]:
         for link in table.links:
             reference = Reference(link.name, f"s.t{link.to}", "id", link.direction)
             fields[link.name] = FieldNote(link.name, references=(reference,))
-        declared = None if number == 0 else table.owned_by
-        notes[f"s.t{number}"] = CollectionNote("s", f"t{number}", fields, owned_by=declared)
+        if table.redacted:
+            told = (FieldNote("said", categories=("user.content",)), FieldNote("mail", identity="mail"), FieldNote("size"))
+            fields |= {one.name: one for one in told}
+        declared, verb = None if number == 0 else table.owned_by, Verb.REDACT if table.redacted else Verb.DELETE
+        notes[f"s.t{number}"] = CollectionNote("s", f"t{number}", fields, owned_by=declared, verb=verb)
         keys = tuple(ForeignKey((link.name,), f"t{link.to}", ("id",)) for link in table.links if link.enforced)
-        columns = (Field("id", FieldType.INTEGER, nullable=False), *(Field(link.name, FieldType.INTEGER) for link in table.links))
+        columns = (Field("id", FieldType.INTEGER, nullable=False), *(Field(name, FieldType.INTEGER) for name in table.columns))
         shapes.append(Shape(f"t{number}", columns, ("id",), keys))
     medium = Medium(shapes)
     for number, table in enumerate(world.tables):
         medium.put(f"t{number}", table.rows)
-    catalog = Catalog({"person": SubjectKind("person", "person_id")}, {"s": StoreNote("s", "memory", {})}, notes)
+    catalog = Catalog({"person": SubjectKind("person", "person_id", ("mail",))}, {"s": StoreNote("s", "memory", {})}, notes)
     return catalog, medium
 
 

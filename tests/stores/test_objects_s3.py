@@ -29,6 +29,7 @@ REWRITES = (
     "redact_stops_at_any_batch_and_resumes",
     "redacted_bytes_are_told_then_gone",
     "decorrelate_repoints",
+    "decorrelate_nulls_along_with_it",
     "decorrelate_twice_is_once",
     "repointed_bytes_are_told_then_gone",
 )

@@ -42,7 +42,7 @@ SERVERS = ("postgresql", "s3", "s3-unversioned")
 
 WHOLE = "its records are deleted whole: it redacts and re-points nothing"
 NOTHING_OLD = "it keeps nothing of what is gone"
-DELETES_ONLY = dict.fromkeys(("Rereader", "HalfRedactor", "Overredactor", "Shredder", "Idler"), WHOLE)
+DELETES_ONLY = dict.fromkeys(("Rereader", "HalfRedactor", "Overredactor", "Shredder", "Idler", "Repointer"), WHOLE)
 UNTOLD: Mapping[str, Mapping[str, str]] = {
     "folder": {**DELETES_ONLY, "Hoarder": NOTHING_OLD, "Denier": NOTHING_OLD},
     "folder-versions": DELETES_ONLY,

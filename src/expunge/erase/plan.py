@@ -7,7 +7,8 @@ An act is one of
 - *unlink*: null a reference to a record that will go, where the record that holds it stays;
 - *break*: null a constraint in a cycle of records that will go, so that an order exists;
 - *part*: in a record that another living person also owns, redact what is the leaving person's;
-- *erase*: delete, redact or decorrelate the records whose owners all leave;
+- *erase*: delete, redact or decorrelate the records whose owners all leave. A redact nulls what names the person along with the content,
+  and re-points what can't be null where the policy gives a value: one act, for a changed record may have another address;
 - *fields*: null only the fields that a request for a data category names;
 - *keep*: leave them, and say on which basis.
 """
@@ -22,6 +23,7 @@ import rfc8785
 
 from expunge.erase.order import cycles, levels
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote
+from expunge.policy.naming import naming
 from expunge.policy.ownership import Edge, Ownership, Root, Via
 from expunge.terms import Json, Method, Scope, Shape, Value, Verb, text_of
 
@@ -108,14 +110,14 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     """
     live = {f"{store}.{shape.name}": shape for store, found in shapes.items() for shape in found}
     shared = sharable(catalog, held, live)
-    verbs = {address: _act_on(catalog.collections[address], held, scope) for address in sorted(held.owned)}
+    verbs = {address: _act_on(catalog, held, catalog.collections[address], scope) for address in sorted(held.owned)}
     partial = {address: act for address, act in verbs.items() if act is not None and act.what == "fields"}
     whole = _followed(catalog, held, {address: act for address, act in verbs.items() if act is not None and act.what != "fields"})
     deleted = {address for address, act in whole.items() if act.method is Method.DELETE}
     before = _precedence(catalog, held, deleted)
     broken = _breaks(held, deleted, before, live)
     level = levels(deleted, _without(before, broken, held, deleted))
-    acts = [_unlink(edge, catalog, held, live, "unlink") for edge in _to_unlink(catalog, held, deleted, broken)]
+    acts = [_unlink(edge, catalog, held, live, "unlink") for edge in _to_unlink(catalog, held, whole, broken)]
     acts += [_unlink(edge, catalog, held, live, "break") for edge in sorted(broken)]
     acts += [act for address in sorted(_ways_in(held) & set(whole)) for act in _parts(catalog.collections[address], held, live)]
     acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
@@ -173,7 +175,7 @@ def _single(edge: Edge, catalog: Catalog, live: Mapping[str, Shape]) -> bool:
     return noted is not None and noted.primary_key
 
 
-def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
+def _act_on(catalog: Catalog, held: Ownership, note: CollectionNote, scope: Scope) -> Act | None:
     """What the policy wants done to a collection's records; ``None`` if the scope leaves them alone."""
     why = _why(note, held)
     if note.verb is Verb.KEEP and note.keep is not None:
@@ -183,7 +185,7 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
         matched = tuple(name for name in named if _nullable(note.fields[name], held.roots.get(note.address)))
         stuck = tuple(name for name in named if name not in matched and not all(map(_naming, note.fields[name].categories)))
         if stuck and not _own_record(note, held):  # content in a key can't be nulled: the record goes
-            return _whole(note, why)
+            return _whole(catalog, held, note, why)
         matched += stuck
         if not matched:
             return None
@@ -191,7 +193,7 @@ def _act_on(note: CollectionNote, held: Ownership, scope: Scope) -> Act | None:
             return Act(
                 f"fields:{note.address}", 0, "fields", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only"
             )
-    return _whole(note, why)
+    return _whole(catalog, held, note, why)
 
 
 def _nullable(field: FieldNote, root: Root | None) -> bool:
@@ -199,10 +201,15 @@ def _nullable(field: FieldNote, root: Root | None) -> bool:
     return not field.primary_key and not field.references and (root is None or field.name != root.field)
 
 
-def _whole(note: CollectionNote, why: str) -> Act:
-    method = Method(note.verb.value)
-    fields = personal_fields(note) if method is Method.REDACT else ()
-    repoint = note.repoint if method is Method.DECORRELATE else {}
+def _whole(catalog: Catalog, held: Ownership, note: CollectionNote, why: str) -> Act:
+    method, fields, repoint = Method(note.verb.value), tuple[str, ...](), dict[str, Value]()
+    if method is Method.DECORRELATE:
+        repoint = dict(note.repoint)
+    elif method is Method.REDACT:
+        every = tuple(dict.fromkeys((*personal_fields(note), *naming(catalog, held, note.address))))
+        repoint = {name: note.repoint[name] for name in every if name in note.repoint}
+        fields = tuple(name for name in every if name not in repoint)
+        method = Method.DECORRELATE if repoint else method
     return Act(f"erase:{note.address}", 0, "erase", note.address, method, fields, repoint, reason=why)
 
 
@@ -216,7 +223,7 @@ def _followed(catalog: Catalog, held: Ownership, whole: dict[str, Act]) -> dict[
             note = catalog.collections[address]
             if note.verb is Verb.KEEP:
                 continue
-            whole[address] = _whole(note, f"{_why(note, held)}; it goes with {source}")
+            whole[address] = _whole(catalog, held, note, f"{_why(note, held)}; it goes with {source}")
             if whole[address].method is Method.DELETE:
                 todo.append(address)
     return dict(sorted(whole.items()))
@@ -318,16 +325,20 @@ def unbroken(held: Ownership, plan: Plan) -> list[frozenset[str]]:
     return cycles(deleted, pairs)
 
 
-def _to_unlink(catalog: Catalog, held: Ownership, deleted: set[str], broken: frozenset[Edge]) -> list[Edge]:
+def _to_unlink(catalog: Catalog, held: Ownership, whole: Mapping[str, Act], broken: frozenset[Edge]) -> list[Edge]:
     """References at what goes whose holder can stay: pointers, what an unowned record owns, constraints of records that are not deleted.
 
-    An object's key can't be nulled and holds no constraint.
+    An object's key can't be nulled and holds no constraint. What a redact nulls anyway is left to it.
     """
+    deleted = {address for address, act in whole.items() if act.method is Method.DELETE}
+    nulled = {
+        edge for edge in held.edges if edge.owned in whole and edge.owned_field in {*whole[edge.owned].fields, *whole[edge.owned].repoint}
+    }
     pointing = {edge for edge in held.pointers if target(edge) in deleted}
     pointing |= {edge for edge in held.edges if edge.via is Via.TO and target(edge) in deleted}
     left = {edge for edge in _every(held) if edge.enforced and target(edge) in deleted and holder(edge) not in deleted}
     left = {edge for edge in left if catalog.collections[holder(edge)].verb is not Verb.DECORRELATE}
-    return sorted(edge for edge in (pointing | left) - broken if "objects" not in catalog.collections[holder(edge)].layout)
+    return sorted(edge for edge in (pointing | left) - broken - nulled if "objects" not in catalog.collections[holder(edge)].layout)
 
 
 def _unlink(edge: Edge, catalog: Catalog, held: Ownership, live: Mapping[str, Shape], what: str) -> Act:
@@ -380,9 +391,7 @@ def _parts(note: CollectionNote, held: Ownership, live: Mapping[str, Shape]) -> 
         if not _can_be_null(name, shape) and name not in note.repoint and _only_links(note, held):
             yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.DELETE, (), {}, edge, reason)
         elif name in note.repoint or not _can_be_null(name, shape):
-            if parts:
-                yield Act(f"part:{note.address}.{name}:fields", 0, "part", note.address, Method.REDACT, parts, {}, edge, reason)
             repoint = {name: note.repoint[name]} if name in note.repoint else {}
-            yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.DECORRELATE, (), repoint, edge, reason)
+            yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.DECORRELATE, parts, repoint, edge, reason)
         else:
             yield Act(f"part:{note.address}.{name}", 0, "part", note.address, Method.REDACT, (name, *parts), {}, edge, reason)

@@ -15,11 +15,29 @@ from expunge.journal.records import Request, Run, StepRow
 from expunge.policy.catalog import Catalog, StoreNote
 from expunge.terms import Json, Level, Scope, Verb
 
-VOLATILE = ("beyond", "commitment", "filed_at", "id", "late", "pending_until", "run", "scanned", "statement_digest", "times", "log_index")
+VOLATILE = (
+    "beyond",
+    "commitment",
+    "filed_at",
+    "id",
+    "late",
+    "pending_until",
+    "run",
+    "scanned",
+    "set_aside",
+    "statement_digest",
+    "times",
+    "log_index",
+)
 """Names of fields, at any depth, that two runs that did the same may differ in."""
 
+UNLISTED = {
+    False: "places that the policy does not list: none of them was looked at",
+    True: "places outside the listed stores and those that the hunt was pointed at; and what lay in them in a form it does not recognise",
+}
+"""What a receipt can't know of unlisted copies, without and with a hunt."""
+
 OUT_OF_SCOPE = (
-    "places that the policy does not list: none of them was looked at",
     "copies that recipients, service providers or staff hold outside the listed stores",
     "backups, replicas, snapshots and write-ahead logs beyond what a store's row says",
     "what was learned from the data: models, aggregates and reports",
@@ -31,6 +49,12 @@ OUT_OF_SCOPE = (
 
 STAYS = "records stay: the level speaks only of what was nulled or re-pointed in them, not of their other columns and references"
 """Said of every collection in which something was done to records that are still there, so that a level is not read as more than it is."""
+
+REDACTED = (
+    "records stay, without what is declared about the person and without every field that names them; "
+    "the level does not speak of columns declared as not personal"
+)
+"""Said instead where records were redacted whole, and nothing else was done in their collection."""
 
 HUNT: Json = {"scanned": [], "not_scanned": "everything outside the stores listed", "hits": None}
 """No place outside the listed stores was searched: said as such, never as a clean result."""
@@ -84,7 +108,7 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
     declared = catalog.collections[address]
     found = _whole(_mapping(located.get("located")).get(address))
     methods = sorted({str(name).split(":", 1)[0] for name, one in before.items() if _mapping(one).get("located")})
-    stays = [STAYS] if set(methods) - ({"erase"} if declared.verb is Verb.DELETE else set()) else []
+    stays = _stays(methods, declared.verb)
     named = {"erase": declared.verb.value, "fields": "redact", "part": "redact part", "unlink": "unlink", "break": "unlink"}
     return Outcome(
         collection=address,
@@ -102,6 +126,13 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
         late=sum(_whole(_mapping(_mapping(step.result).get("late")).get(address)) for step in steps),
         beyond=max((_whole(_mapping(one).get("beyond")) for one in after.values()), default=0),
     )
+
+
+def _stays(methods: Sequence[str], verb: Verb) -> list[str]:
+    """What is to be said of records that are still there after these acts."""
+    if methods == ["erase"] and verb is Verb.REDACT:
+        return [REDACTED]
+    return [STAYS] if set(methods) - ({"erase"} if verb is Verb.DELETE else set()) else []
 
 
 def pending_until(store: StoreNote, outcome: Outcome, erased_at: datetime) -> str | None:
@@ -148,8 +179,8 @@ def run_statement(
         "untouched": located.get("untouched", {}),
         "undated": located.get("undated", {}),
         "keys": _keys(steps),
-        "hunt": HUNT,
-        "out_of_scope": list(OUT_OF_SCOPE),
+        "hunt": _hunt(steps),
+        "out_of_scope": [UNLISTED[bool(_result(steps, "hunt"))], *OUT_OF_SCOPE],
         "times": _times(steps, issued),
         "volatile": list(VOLATILE),
     }
@@ -245,6 +276,22 @@ def _own(row: Json, mine: Mapping[str, int], kept: Mapping[str, Json]) -> dict[s
     names = ("collection", "method", "level", "history", "pending_until", "horizon", "after", "note")
     own = {name: held[name] for name in names}
     return {**own, "located": count, "before": count, "erased": count, "kept": {"records": own_kept, "basis": basis} if own_kept else None}
+
+
+def _hunt(steps: Sequence[StepRow]) -> Json:
+    """What was looked at outside the listed collections, what could not be, and what became of what was found; by our own names only."""
+    held = _result(steps, "hunt")
+    if not held:
+        return HUNT
+    sources = _mapping(held["sources"])
+    not_scanned = {name: _mapping(one)["not_scanned"] for name, one in sources.items() if _mapping(one)["not_scanned"]}
+    return {
+        "scanned": sources,
+        "not_scanned": not_scanned,
+        "set_aside": held["set_aside"],
+        "adopted": held["adopted"],
+        "hits": held["finds"],
+    }
 
 
 def _keys(steps: Sequence[StepRow]) -> Json:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from expunge.erase.left import undeclared
 from expunge.erase.plan import PERSONAL, Act, Plan, covers, held_field, holder, target, unbroken
 from expunge.policy.catalog import Catalog, CollectionNote, Problem
 from expunge.policy.drift import ELSEWHERE, declared_as
+from expunge.policy.naming import naming
 from expunge.policy.ownership import Edge, Ownership, Via
-from expunge.terms import FieldType, ForeignKey, Method, Shape
+from expunge.terms import Field, FieldType, ForeignKey, Method, Shape
 
 CODE = "plan-trouble"
 
@@ -27,7 +29,8 @@ def troubles(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[Sh
         *_unlisted(catalog, held, shapes, plan),
         *_pathless(catalog, held),
         *_incomparable(held, live),
-        *_unwritable(catalog, live, plan),
+        *_unwritable(catalog, held, live, plan),
+        *(problem for act in plan.acts if act.what == "erase" for problem in undeclared(catalog, act, live.get(act.collection))),
         *_undated(catalog, held, plan),
         *_composite(catalog, held, live),
         *_unreleased(catalog, held, shapes, plan),
@@ -90,20 +93,30 @@ def _incomparable(held: Ownership, live: Mapping[str, Shape]) -> Iterable[Proble
                 yield _problem(f"{address}.{name}", None, message, "reference a scalar field")
 
 
-def _unwritable(catalog: Catalog, live: Mapping[str, Shape], plan: Plan) -> Iterable[Problem]:
+def _unwritable(catalog: Catalog, held: Ownership, live: Mapping[str, Shape], plan: Plan) -> Iterable[Problem]:
     for act in plan.acts:
         note, shape = catalog.collections[act.collection], live.get(act.collection)
-        if act.method in (Method.REDACT, Method.DECORRELATE) and "objects" in note.layout:
+        changes = act.method in (Method.REDACT, Method.DECORRELATE)
+        if changes and "objects" in note.layout:
             yield _problem(act.collection, note, "objects are deleted whole, and the plan redacts", "declare `verb: delete`")
-        elif shape is not None and act.method is Method.REDACT:
-            yield from _unredactable(act, note, shape)
-        elif shape is not None and act.method is Method.DECORRELATE:
+        elif changes and not (act.fields or act.repoint):
+            yield _idle(act, note)
+        elif shape is not None and changes:
+            yield from _unredactable(act, note, shape, naming(catalog, held, act.collection))
             yield from _unrepointable(act, note, shape)
 
 
-def _unredactable(act: Act, note: CollectionNote, shape: Shape) -> Iterable[Problem]:
-    if not act.fields:
-        yield _problem(act.collection, note, "is redacted, and no field is named or categorised", "add `redact: [fields]`")
+def _idle(act: Act, note: CollectionNote) -> Problem:
+    """The act of a record that stays, and of which nothing would change."""
+    if act.method is Method.REDACT:
+        return _problem(act.collection, note, "is redacted, and no field is named or categorised", "add `redact: [fields]`")
+    name = held_field(act.edge) if act.edge else act.name.rpartition(".")[2]
+    message = f"can't be null and must be re-pointed ({act.reason})"
+    fix = f"declare `repoint: {{{name}: …}}` with a pseudo-person's value, or allow null"
+    return _problem(f"{act.collection}.{name}", note, message, fix)
+
+
+def _unredactable(act: Act, note: CollectionNote, shape: Shape, names: Sequence[str]) -> Iterable[Problem]:
     for name in act.fields:
         now = shape.field(name)
         why = None
@@ -114,16 +127,19 @@ def _unredactable(act: Act, note: CollectionNote, shape: Shape) -> Iterable[Prob
         elif now is not None and now.checked:
             why = "is read by a CHECK constraint that may refuse null"
         if why is not None:
-            fix = f"allow null, or declare `repoint: {{{name}: …}}` with a pseudo-person's value, or another verb"
-            yield _problem(f"{act.collection}.{name}", note, f"{why}, and the plan nulls it ({act.reason})", fix)
+            message = f"{why}, and the plan nulls it ({'it names the person; ' if name in names else ''}{act.reason})"
+            yield _problem(f"{act.collection}.{name}", note, message, _way_out(name, now, shape))
+
+
+def _way_out(name: str, now: Field | None, shape: Shape) -> str:
+    """What can be declared for a field that can't be null. Of a key no two records may be re-pointed to one pseudo-person."""
+    others = "`verb: delete`, or `verb: keep` with `keep: {basis: …}`"
+    if name in shape.primary_key or (now is not None and now.unique):
+        return f"declare {others}"
+    return f"allow null, or declare `repoint: {{{name}: …}}` with a pseudo-person's value, or {others}"
 
 
 def _unrepointable(act: Act, note: CollectionNote, shape: Shape) -> Iterable[Problem]:
-    if not act.repoint:
-        name = held_field(act.edge) if act.edge else act.name.rpartition(".")[2]
-        message = f"can't be null and must be re-pointed ({act.reason})"
-        fix = f"declare `repoint: {{{name}: …}}` with a pseudo-person's value, or allow null"
-        yield _problem(f"{act.collection}.{name}", note, message, fix)
     for name in act.repoint:
         now = shape.field(name)
         if name in shape.primary_key or (now is not None and now.unique):

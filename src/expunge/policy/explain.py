@@ -10,6 +10,7 @@ from datetime import timedelta
 from expunge.errors import UnknownStore
 from expunge.policy.catalog import CollectionNote, FieldNote, Mark
 from expunge.policy.model import Policy, Term
+from expunge.policy.naming import naming
 from expunge.policy.ownership import Edge, Ownership, Root, Via
 from expunge.policy.taxonomy import personal
 from expunge.policy.wording import advise
@@ -96,7 +97,7 @@ def explain(policy: Policy, view: Ownership, address: str) -> Explanation:
         *_whose(policy, note, paths),
         *_holds(categories, field, note),
         *_terms(policy, kinds, categories),
-        *_erasure(note, field),
+        *_erasure(note, field, naming(policy.catalog, view, note.address)),
     )
     return Explanation(address, paths, categories, tuple(dict.fromkeys(one for one in found if one)), note.verb, reasons)
 
@@ -177,8 +178,8 @@ def _terms(policy: Policy, kinds: Sequence[str], categories: Sequence[str]) -> I
             yield Reason("term", f"{category} of {kind} is kept {length}: {term.need}", term.mark)
 
 
-def _erasure(note: CollectionNote, field: FieldNote | None) -> Iterator[Reason]:
-    yield Reason("erasure", _verb(note, field), note.mark)
+def _erasure(note: CollectionNote, field: FieldNote | None, names: Sequence[str]) -> Iterator[Reason]:
+    yield Reason("erasure", _verb(note, field, names), note.mark)
     if note.owned_by is not None and len(note.owned_by) > 1:
         text = (
             f"while another of {', '.join(note.owned_by)} is a living person's, the record stays and the leaving person's part is redacted"
@@ -186,7 +187,7 @@ def _erasure(note: CollectionNote, field: FieldNote | None) -> Iterator[Reason]:
         yield Reason("erasure", text, note.mark)
 
 
-def _verb(note: CollectionNote, field: FieldNote | None) -> str:
+def _verb(note: CollectionNote, field: FieldNote | None, names: Sequence[str]) -> str:
     if note.verb is Verb.KEEP:
         length = "" if note.keep is None or note.keep.length is None else f", for {note.keep.length / timedelta(days=1):g} days"
         return f"keep: the record stays, because of {note.keep.basis if note.keep else 'a declared basis'}{length}"
@@ -195,7 +196,16 @@ def _verb(note: CollectionNote, field: FieldNote | None) -> str:
     if note.verb is Verb.DECORRELATE:
         moved = ", ".join(note.repoint)
         return f"decorrelate: the record stays, and {moved} point{'' if len(note.repoint) > 1 else 's'} to a pseudo-person"
-    nulled = set(note.redact) if note.redact is not None else {one.name for one in note.fields.values() if personal(one.categories)}
+    return _redacted(note, field, names)
+
+
+def _redacted(note: CollectionNote, field: FieldNote | None, names: Sequence[str]) -> str:
+    """``names`` are the fields that name the person, which go along with what is declared."""
+    told = note.redact if note.redact is not None else [one.name for one in note.fields.values() if personal(one.categories)]
+    moved = {*told, *names} & set(note.repoint)
+    nulled = {*told, *names} - moved
     if field is None:
-        return f"redact: the record stays, and {', '.join(sorted(nulled)) or 'nothing'} becomes null"
-    return f"redact: the record stays, and this field {'becomes null' if field.name in nulled else 'stays as it is'}"
+        also = f", and {', '.join(sorted(moved))} point{'' if len(moved) > 1 else 's'} to a pseudo-person" if moved else ""
+        return f"redact: the record stays, and {', '.join(sorted(nulled)) or 'nothing'} become{'' if len(nulled) > 1 else 's'} null{also}"
+    what = "becomes null" if field.name in nulled else "points to a pseudo-person" if field.name in moved else "stays as it is"
+    return f"redact: the record stays, and this field {what}"

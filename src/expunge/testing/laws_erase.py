@@ -99,6 +99,17 @@ class EraseLaws:
         assert located(harness, choose(harness)) == {}
         _live(harness, 0)
 
+    def test_decorrelate_nulls_along_with_it(self, harness: Harness) -> None:
+        """5: one step re-points and nulls, for a record that was changed once may have another address."""
+        having(harness, "body")
+        harness.seed(crowd(harness))
+        before = seen(harness)
+        places = located(harness, choose(harness))
+        assert do(harness, step(harness, Method.DECORRELATE, places, fields=("body",), repoint={"owner": STRANGER})) == len(places)
+        assert seen(harness) == {
+            number: replace(one, owner=STRANGER, body=None) if one.owner == ANN else one for number, one in before.items()
+        }
+
     def test_delete_twice_is_once(self, harness: Harness) -> None:
         """6: addresses that are gone count as done, alone and among others, and nothing else changes."""
         harness.seed(crowd(harness))

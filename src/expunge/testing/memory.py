@@ -159,7 +159,7 @@ class MemoryStore:
             if address not in live:
                 continue
             before = live[address]
-            changes: Content = step.repoint if step.method is Method.DECORRELATE else dict.fromkeys(step.fields)
+            changes: Content = {**dict.fromkeys(step.fields), **(step.repoint if step.method is Method.DECORRELATE else {})}
             if step.method is Method.DELETE:
                 del live[address]
             elif (after := {**before, **changes}) != before:

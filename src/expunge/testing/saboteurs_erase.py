@@ -212,6 +212,16 @@ class Idler(Saboteur):
         return iter([len(step.addresses)]) if step.method is Method.DECORRELATE else self.honest.erase(step)
 
 
+class Repointer(Saboteur):
+    """Re-points, and leaves what the same step should null."""
+
+    caught_by = ("decorrelate_nulls_along_with_it",)
+
+    def erase(self, step: Step) -> Iterator[int]:
+        """No field is nulled."""
+        return self.honest.erase(replace(step, fields=()) if step.method is Method.DECORRELATE else step)
+
+
 class Resurrector(Saboteur):
     """Writes back what it remembers, as a cache or a restored replica does."""
 
