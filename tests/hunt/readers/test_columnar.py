@@ -16,6 +16,7 @@ import pytest
 
 from expunge.hunt.pieces import Vectors, Why
 from expunge.hunt.readers import columnar_batches
+from expunge.hunt.reading import Limits
 from tests.hunt.readers.structured import read
 
 WAV = b"RIFF" + struct.pack("<I", 200) + b"WAVEfmt " + bytes(190)
@@ -110,10 +111,10 @@ def test_embeddings_are_vectors_and_tracks_are_tables(name: str, write: Callable
     assert got.values("embedding")[4] == tuple(float(4 + j) for j in range(16))
     assert got.values("embedding")[3] == (0.0,) * 16
     assert got.values("point.0") == [13.4] * 9
-    assert got.values("track.lat", "track")[:3] == [52.5, 52.5, 53.5]
-    assert got.values("line.1", "line") == got.values("track.lat", "track")
+    assert got.values("track.lat")[:3] == [52.5, 52.5, 53.5]
+    assert got.values("line.1") == got.values("track.lat")
     assert got.values("track.note")[2] == b"left\nleft"
-    assert [key for rows in got.rows if rows.place.table == "track" for key in rows.keys or ()][:3] == ["1", "2", "2"]
+    assert [key for rows in got.rows if "track.lat" in rows.columns for key in rows.keys or ()][:3] == ["1", "2", "2"]
 
 
 def test_maps_dictionaries_and_views() -> None:
@@ -132,7 +133,7 @@ def test_maps_dictionaries_and_views() -> None:
     got = read(stream(table), "arrow-stream")
     assert not got.account.unread
     assert got.values("tags")[0] == b"profile_id=17\nmail=a@b.example"
-    assert got.values("deep.value", "deep.value") == [1, 2, 3, 4, 5]
+    assert got.values("deep.value") == [1, 2, 3, 4, 5]
     assert got.values("low") == [b"x", b"", b"y"]
     assert got.values("view")[2].startswith(b"a rather longer")  # type: ignore[attr-defined]
     assert got.values("large") == [b"one", b"", b"three"]
@@ -145,7 +146,7 @@ def test_a_slice_of_a_table_gives_only_its_rows() -> None:
     got = read(arrow(table), "arrow")
     assert got.values("a") == [b"y", b"z", b""]
     assert got.values("l") == [b"q\nr", b"", b"s"]
-    assert got.values("n", "n") == [2, 3, 4]
+    assert got.values("n") == [2, 3, 4]
 
 
 def test_a_clip_in_a_cell_is_a_stream() -> None:
@@ -239,3 +240,11 @@ def test_a_batch_that_claims_too_much_is_not_decoded(monkeypatch: pytest.MonkeyP
 def test_text_that_is_not_utf8_is_still_seen() -> None:
     odd = pa.array([b"maya\xff\xfe", b"ok"]).view(pa.string())
     assert read(stream(pa.table({"a": odd})), "arrow-stream").values("a") == [b"maya\xff\xfe", b"ok"]
+
+
+def test_a_billion_rows_of_a_few_bytes_end() -> None:
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 3_000_000, pa.int8()), pa.array(["maya@example.org"]))
+    raw = parquet(pa.table({"a": same}), row_group_size=3_000_000)
+    got = read(raw, "parquet", limits=Limits(expansion_free=1 << 20, expansion=10))
+    assert got.why() == [Why.TOO_LARGE]
+    assert 0 < len(got.values("a")) < 1_000_000

@@ -17,6 +17,7 @@ import fastavro
 from expunge.hunt.pieces import Unread, Why
 from expunge.hunt.readers.avro_container import MAGIC, Block, Damaged, Header, Source, blocks, header, unpacked
 from expunge.hunt.readers.avro_schema import is_bounded
+from expunge.hunt.readers.columns_bound import bounded
 from expunge.hunt.readers.columns_files import files_in
 from expunge.hunt.readers.columns_records import record_rows
 from expunge.hunt.reading import Format, Nested, Opened, Reading
@@ -42,6 +43,7 @@ _FAULTS = (
 """What fastavro raises on records or schemas that are not as they should be."""
 
 
+@bounded
 def _avro(opened: Opened) -> Reading:
     source = Source(opened.file)
     try:

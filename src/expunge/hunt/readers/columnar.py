@@ -21,6 +21,7 @@ from expunge.hunt.readers.columnar_batches import FAULTS, given, pieces_of, read
 from expunge.hunt.readers.columnar_claims import is_stream
 from expunge.hunt.readers.columns import column_of
 from expunge.hunt.readers.columns_arrow import BATCH, ROWS
+from expunge.hunt.readers.columns_bound import bounded
 from expunge.hunt.reading import Format, Nested, Opened, Reading
 from expunge.terms import Value
 
@@ -37,6 +38,7 @@ _FOOTER = 64 << 20
 """Bytes of a footer that are looked at; real ones of ten thousand columns have some MiB."""
 
 
+@bounded
 def _parquet(opened: Opened) -> Reading:
     try:
         file = pq.ParquetFile(opened.file, pre_buffer=False)
@@ -144,6 +146,7 @@ def _longest(array: pa.Array) -> int:
     return 0
 
 
+@bounded
 def _feather(opened: Opened) -> Reading:
     """The first version of Feather, which can only be read whole."""
     size = opened.file.seek(0, io.SEEK_END)

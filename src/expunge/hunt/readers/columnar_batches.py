@@ -11,6 +11,7 @@ from expunge.hunt.pieces import Place, Unread, Why
 from expunge.hunt.readers.arrays_views import view
 from expunge.hunt.readers.columnar_claims import messages
 from expunge.hunt.readers.columns_arrow import BATCH, ROWS, rows_of
+from expunge.hunt.readers.columns_bound import bounded
 from expunge.hunt.readers.columns_files import files_in
 from expunge.hunt.reading import Nested, Opened, Reading
 
@@ -24,6 +25,7 @@ _FILE = 8
 """Where the stream begins inside an Arrow file: after ``ARROW1`` and two bytes of padding (format 1.5, "IPC File Format")."""
 
 
+@bounded
 def read_ipc(opened: Opened) -> Reading:
     """An Arrow file or stream.
 
@@ -51,6 +53,7 @@ def read_ipc(opened: Opened) -> Reading:
         tell(opened, opened.place, fault)
 
 
+@bounded
 def read_orc(opened: Opened) -> Reading:
     """An ORC file, a stripe at a time."""
     try:

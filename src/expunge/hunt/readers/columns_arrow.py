@@ -2,7 +2,8 @@
 
 A struct's fields are named with dots. A list keeps its row's number: texts in it are joined, one a line, so that words that were split
 into a list are a text again; lists of numbers that all have one length are vectors (or, up to four numbers, as many columns: points);
-what is left, with the numbers of lists of structs, becomes a table of its own whose rows say whose they are (a track inside a row).
+what is left, with the numbers of lists of structs, is given in batches of their own, whose rows have the key of the row that they lie in
+(a track inside a row).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class _Leaf:
 
 
 def rows_of(place: Place, batch: pa.RecordBatch, first: int, beside: Mapping[str, Column] | None = None) -> Iterator[Rows]:
-    """A record batch as rows of ``place``, and as rows of a table for each list of numbers or structs in it.
+    """A record batch as rows of ``place``, and as more rows for each list of numbers or structs in it.
 
     ``first`` is the number of the batch's first row in the place; ``beside`` are columns of the same rows that are none of Arrow's. A
     batch whose dictionaries are much larger when written out comes in several parts.
@@ -64,10 +65,9 @@ def rows_of(place: Place, batch: pa.RecordBatch, first: int, beside: Mapping[str
     row.update(beside or {})
     if row:
         yield Rows(place, row, batch.num_rows, first)
-    for name, (parents, columns) in lists.items():
+    for parents, columns in lists.values():
         if len(parents):
-            keys = [str(first + parent) for parent in parents.tolist()]
-            yield Rows(place.of(table=f"{place.table}.{name}" if place.table else name), columns, len(parents), 0, keys)
+            yield Rows(place, columns, len(parents), first, [str(first + parent) for parent in parents.tolist()])
 
 
 def _columns(batch: pa.RecordBatch) -> tuple[dict[str, Column], dict[str, tuple[Parents, dict[str, Column]]]]:
