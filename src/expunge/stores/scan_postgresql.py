@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from expunge.stores.base import Part, ScannedRows
 from expunge.stores.scan_postgresql_copy import columns_of, copied
 from expunge.stores.scan_postgresql_large import PIECE, LargeObject
-from expunge.stores.scan_sql import Range, gone, shares, spelled, unspelled
+from expunge.stores.scan_sql import Range, gone, quoted, shares, spelled, unspelled
 from expunge.stores.scan_streams import Buffered
 from expunge.stores.scan_unread import DENIED, UNSUPPORTED
 from expunge.stores.sql_dialect import options_of
@@ -197,7 +197,7 @@ class PostgresqlScan:
         found = connection.execute(COLUMNS, {"schema": schema, "table": table}).all()
         if not found:
             raise gone(self._name)
-        key = [_quoted(row[0]) for row in sorted((row for row in found if row[3] is not None), key=lambda row: int(row[3]))]
+        key = [quoted(row[0]) for row in sorted((row for row in found if row[3] is not None), key=lambda row: int(row[3]))]
         return _Columns(
             tuple(row[0] for row in found),
             tuple(row[1] for row in found),
@@ -235,7 +235,7 @@ def _statement(schema: str, table: str, columns: _Columns, blocks: Range) -> str
         conditions, only = [CATALOG[table][1]], ""
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     selected = ", ".join((columns.key, *columns.selected))
-    return f"COPY (SELECT {selected} FROM {only}{_quoted(schema)}.{_quoted(table)}{where}) TO STDOUT"  # noqa: S608 - names are quoted
+    return f"COPY (SELECT {selected} FROM {only}{quoted(schema)}.{quoted(table)}{where}) TO STDOUT"  # noqa: S608 - names are quoted
 
 
 def _key(schema: str, table: str, names: list[str], *, whole: bool) -> str:
@@ -250,8 +250,4 @@ def _key(schema: str, table: str, names: list[str], *, whole: bool) -> str:
 def _selected(name: str, kind: str, schema: str) -> str:
     """The column; shapes of PostGIS as text, since nothing that looks for tracks reads their own form."""
     shape = kind in ("geometry", "geography")
-    return f"{_quoted(schema)}.ST_AsText({_quoted(name)})" if shape else _quoted(name)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"{quoted(schema)}.ST_AsText({quoted(name)})" if shape else quoted(name)

@@ -73,13 +73,18 @@ def shares(size: int, low: int, high: int) -> list[Range]:
 def spelled(schema: str, table: str, usual: str) -> str:
     """A table's name, with its schema where that is not the usual one; parts with a dot or quote in them are quoted."""
     names = (table,) if schema == usual else (schema, table)
-    return ".".join(name if UNQUOTED.fullmatch(name) else '"' + name.replace('"', '""') + '"' for name in names)
+    return ".".join(name if UNQUOTED.fullmatch(name) else quoted(name) for name in names)
 
 
 def unspelled(text: str, usual: str) -> tuple[str, str]:
     """The schema and the table that ``spelled`` was given."""
     names = [quoted.replace('""', '"') or plain for quoted, plain in _NAMES.findall(text)]
     return (names[0], names[1]) if len(names) > 1 else (usual, names[0])
+
+
+def quoted(name: str, mark: str = '"') -> str:
+    """A name as SQL writes it whatever is in it; MySQL's mark is the backtick."""
+    return mark + name.replace(mark, mark * 2) + mark
 
 
 def batches(fetch: Callable[[int], Sequence[Sequence[Any]]]) -> Iterator[list[tuple[Any, ...]]]:
