@@ -33,7 +33,8 @@
     │   └── ClockWentBack          the clock is behind what was already signed
     └── Incomplete             the operator                 exit 80-89   HTTP 409
         ├── ResidueLeft            a verification still sees records after the last try
-        └── RunUnfinished          a store was not reached, or steps are still waiting
+        ├── RunUnfinished          a store was not reached, or steps are still waiting
+        └── CopiesFound            the hunt found copies in places that the policy does not list
 
 Held, pending-until, nothing-found and already-erased are outcomes (values in a receipt), not errors. A message says what happened,
 where, and what to do. It never quotes an identifier: a driver's text is dropped at the store's edge (``from None``).
@@ -345,3 +346,11 @@ class RunUnfinished(Incomplete):
 
     code = "run-unfinished"
     exit_status = 82
+
+
+class CopiesFound(Incomplete):
+    """The hunt found copies in places that the policy does not list."""
+
+    code = "copies-found"
+    exit_status = 83
+    hint = "`expunge hunt show RUN` names the places; `expunge hunt adopt` lists one in the policy, `expunge hunt dismiss` says why not."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -128,8 +128,12 @@ class Hunted:
 class Shelf(Protocol):
     """Where a hunt keeps what it has so far, sealed with the run, so that a crash repeats no more than one shard."""
 
-    def pages(self, name: str) -> Iterator[bytes] | None:
-        """What was put under a name, or ``None`` if nothing was."""
+    def names(self) -> Sequence[str]:
+        """All names under which something was put, sorted."""
+        ...
+
+    def pages(self, name: str) -> Iterator[bytes]:
+        """What was put under a name."""
         ...
 
     def put(self, name: str, pages: Iterable[bytes]) -> None:
@@ -148,10 +152,14 @@ class Hunter(Protocol):
         """Fingerprints of what is about to go: (name, pages), names each once. ``people`` are (place in the batch, identifier)."""
         ...
 
-    def hunt(self, run_id: str, shelf: Shelf) -> Hunted:
+    def hunt(self, run_id: str, shelf: Shelf, kept: Collection[str], round_: int) -> Hunted:
         """Look everywhere for the fingerprints of a run, which lie on the shelf under the names that ``take`` gave, in its order.
 
+        ``kept`` are collections (``store.collection``) of which records of these people stay by the policy. What was scanned in the same
+        ``round_`` before a crash is not scanned again.
+
         Raises:
+            StoreError: a place can't be reached: nothing is known of it then.
             MissingExtra: an optional library is not installed.
             KeyDestroyed: the run is closed.
         """

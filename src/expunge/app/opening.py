@@ -6,12 +6,16 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from expunge.app.library import Expunge
 from expunge.erase.context import Rooms
-from expunge.errors import UnknownStore
+from expunge.errors import MissingExtra, UnknownStore
 from expunge.evidence.files import create_once, locked, write_durably
 from expunge.evidence.log import Log
 from expunge.evidence.signing import Signer
@@ -22,8 +26,9 @@ from expunge.keys.external import EnvironmentSecret, ExternalRoot, KeyFile
 from expunge.keys.vault import Vault
 from expunge.policy.load import load
 from expunge.policy.model import Policy
-from expunge.ports import Clock
+from expunge.ports import Clock, Hunter
 from expunge.runtime.clock import SystemClock
+from expunge.runtime.fleet import InProcess
 from expunge.runtime.settings import Settings
 from expunge.runtime.telemetry import configure
 from expunge.stores.base import Store
@@ -51,11 +56,12 @@ def open_policy(
     settings = Settings.read(given)
     configure(settings.log)
     policy = load(Path(path), given)
-    return Expunge(open_rooms(policy, given, clock or SystemClock()), lease or settings.lease)
+    rooms = open_rooms(policy, given, clock or SystemClock())
+    return Expunge(replace(rooms, hunter=_hunter(rooms, Path(path).absolute(), given)), lease or settings.lease)
 
 
 def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
-    """The rooms of one policy, concrete."""
+    """The rooms of one policy, concrete; without a hunter."""
     control = policy.control
     control.roots.mkdir(mode=0o700, parents=True, exist_ok=True)
     (control.evidence / "receipts").mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,34 @@ def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
     _publish_trust(control.evidence / "trust.json", Trust.of(log_signer.vkey, executor.vkey, verifier.vkey))
     register = Register.open(control.evidence)
     return Rooms(policy, OpenStores(policy), journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts")
+
+
+def _hunter(rooms: Rooms, path: Path, env: Mapping[str, str]) -> Hunter | None:
+    """The hunt, if the policy asks for one; its libraries are an extra, so that its modules are loaded only then.
+
+    Raises:
+        MissingExtra: they are not installed.
+    """
+    if rooms.policy.hunt is None:
+        return None
+    made: Hunter = _hunting().hunt_of(rooms.policy, path, InProcess(), rooms.journal, partial(_prints_elsewhere, path, env))
+    return made
+
+
+def _prints_elsewhere(path: Path, env: Mapping[str, str], run_id: str) -> Mapping[str, list[bytes]]:
+    """A run's prints, in a process that has to open the journal and the keys itself."""
+    with open_policy(path, env=env) as library:
+        held: Mapping[str, list[bytes]] = _hunting().prints_of(library.rooms.journal, run_id)
+        return held
+
+
+def _hunting() -> ModuleType:
+    try:
+        return import_module("expunge.app.hunting")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("expunge"):
+            raise
+        raise MissingExtra(f"the policy's hunt needs {missing.name}: pip install 'expunge[hunt]'", where="hunt") from None
 
 
 class OpenStores(Mapping[str, Store]):

@@ -27,7 +27,7 @@ from expunge.policy.ownership import Ownership, ownership
 from expunge.policy.soft import unmentioned
 from expunge.policy.taxonomy import default_categories
 from expunge.policy.wording import advise
-from expunge.ports import Clock, Sealer
+from expunge.ports import Clock, Hunter, Sealer
 from expunge.stores.base import Store
 from expunge.terms import Scope, Selector, Shape
 
@@ -46,7 +46,10 @@ class Keys(Sealer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Everything that a run asks. ``stores`` opens a store when it is first asked for; ``receipts`` is a folder."""
+    """Everything that a run asks. ``stores`` opens a store when it is first asked for; ``receipts`` is a folder.
+
+    Without a ``hunter`` nobody looks for unlisted copies, and receipts say so.
+    """
 
     policy: Policy
     stores: Mapping[str, Store]
@@ -58,6 +61,7 @@ class Rooms:
     verifier: Signer
     clock: Clock
     receipts: Path
+    hunter: Hunter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,10 @@ from expunge.journal.records import StepStatus
 from expunge.terms import Method, Scope, Selector
 
 REQUESTS = "requests"
-"""The sealed pages with what the receipts of single requests need: the one target that is none."""
+"""The sealed pages with what the receipts of single requests need; like the hunt's pages (``NO_TARGETS``), they are none of targets."""
+
+NO_TARGETS = ("prints:", "hunt:")
+"""How the names begin under which a hunt's fingerprints and results lie among the targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,22 @@ def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
     return Again(tuple(sorted(late, key=lambda one: one.rank)), selector)
 
 
+def search_all(rooms: Rooms, run_id: str) -> tuple[Target, ...]:
+    """Search once more for everybody in the run, by the policy as it is now: what was adopted since is searched too.
+
+    Raises:
+        PolicyError, StoreError: as ``look`` and ``search``.
+        ResidueLeft: as ``search_again``.
+    """
+    requests = rooms.journal.requests(run_id=run_id)
+    scope = scope_of(requests[0])
+    before = _targets(rooms, run_id)
+    _nobody_new(rooms, run_id, before)
+    seeds = [(one.collection, one.selector) for one in before if one.act.startswith(("erase:", "part:"))] if scope.everything() else []
+    work = search(rooms, look(rooms, scope), people_of(requests), seeds)
+    return tuple(sorted((one for one in work.targets if one.addresses), key=lambda one: one.rank))
+
+
 def _nobody_new(rooms: Rooms, run_id: str, before: Sequence[Target]) -> None:
     """Refuse to mop up once a person's own record, already erased, is there again: the key may be somebody else's by now.
 
@@ -80,4 +99,4 @@ def located(rooms: Rooms, target: Target) -> tuple[str, ...]:
 def _targets(rooms: Rooms, run_id: str) -> Sequence[Target]:
     """What was located first, and what came late before a crash."""
     names = rooms.journal.target_names(run_id)
-    return [unpack(rooms.journal.targets(run_id, name)) for name in names if name != REQUESTS]
+    return [unpack(rooms.journal.targets(run_id, name)) for name in names if name != REQUESTS and not name.startswith(NO_TARGETS)]

@@ -17,14 +17,15 @@ from random import SystemRandom
 
 from expunge.erase.context import Rooms
 from expunge.erase.ending import close, receipt
+from expunge.erase.hunted import hunt, prints
 from expunge.erase.intake import INCIDENT_CLOCK
 from expunge.erase.stages import STAGES, WaitUntil
-from expunge.errors import EvidenceError, ExpungeError, LeaseLost, ResidueLeft, Unavailable
+from expunge.errors import CopiesFound, EvidenceError, ExpungeError, LeaseLost, ResidueLeft, Unavailable
 from expunge.journal import backoff
 from expunge.journal.records import Lease, RequestStatus, RunStatus, StepStatus
 from expunge.terms import Json
 
-ALL_STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {**STAGES, "receipt": receipt, "close": close}
+ALL_STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {**STAGES, "prints": prints, "hunt": hunt, "receipt": receipt, "close": close}
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)
 """Back-off: a dropped connection is mended in a second, an outage in minutes; five is often enough for an operator to see it resume."""
@@ -115,7 +116,8 @@ class Worker:
         due = self.rooms.clock.now() + INCIDENT_CLOCK
         kind = "residue" if isinstance(fault, ResidueLeft) else fault.code
         note = f"{lease.name}: {fault}"
-        journal.open_incident(kind, _control(lease, fault), run_id=lease.run_id, store=lease.store, owner=owner, due=due, note=note)
+        if not isinstance(fault, CopiesFound):  # each place has an incident of its own already
+            journal.open_incident(kind, _control(lease, fault), run_id=lease.run_id, store=lease.store, owner=owner, due=due, note=note)
         if fault.retryable or isinstance(fault, ResidueLeft):
             journal.retry(lease, fault.code, backoff(lease.attempt, FIRST_WAIT, LONGEST_WAIT, SystemRandom()), str(fault))
             event = "retry"

@@ -2,7 +2,8 @@
 
 ``wave`` waits for the wave before; ``locate`` seals everything to be done in the journal and adds the later steps; ``before`` counts by
 the verifier's path; ``erase`` works through one target; ``keys`` destroys; ``reclaim`` removes history; ``after`` verifies, and mops up
-what came late. ``receipt`` and ``close`` are in ``ending``. A stage returns what the receipt needs: names and counts, never an identifier.
+what came late. ``prints`` and ``hunt`` are in ``hunted``, ``receipt`` and ``close`` in ``ending``. A stage returns what the receipt needs:
+names and counts, never an identifier.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from expunge.journal.records import Lease, NewStep, Request, StepStatus
 from expunge.stores.base import Store
 from expunge.terms import Json, Residue, Step
 
-RANK_BEFORE, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_RECEIPT, RANK_CLOSE = (
+RANK_BEFORE, RANK_PRINTS, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_HUNT, RANK_RECEIPT, RANK_CLOSE = (
     10,
+    50,
     100,
     100_000,
     110_000,
     120_000,
+    125_000,
     130_000,
     140_000,
 )
@@ -78,7 +81,7 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
     for target in work.targets:
         rooms.journal.put_targets(lease, target.name, pack(target))
     rooms.journal.put_targets(lease, REQUESTS, _request_pages(rooms, requests, work))
-    rooms.journal.add_steps(lease.run_id, _steps(work, everything=sight.plan.scope.everything()))
+    rooms.journal.add_steps(lease.run_id, _steps(work, everything=sight.plan.scope.everything(), hunted=rooms.hunter is not None))
     return {
         "plan": sight.plan.digest,
         "at": rooms.clock.now().isoformat(),
@@ -118,7 +121,7 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
         _work_through(rooms, lease, target, target.addresses, lease.done)
     except Refused:
         again = search_again(rooms, lease.run_id, target)
-        late = _mop(rooms, lease, [one for one in again.targets if one.rank < target.rank], "refused")
+        late = mop(rooms, lease, [one for one in again.targets if one.rank < target.rank], "refused")
         if not late:
             raise
         _work_through(rooms, lease, target, target.addresses, lease.done)
@@ -193,12 +196,12 @@ def _clean(rooms: Rooms, lease: Lease, target: Target, mopped: Counter[str]) -> 
         again = search_again(rooms, lease.run_id, target)
         if not again.targets and again.selector == selector:
             break
-        mopped.update(_mop(rooms, lease, again.targets, f"late{round_}"))
+        mopped.update(mop(rooms, lease, again.targets, f"late{round_}"))
         selector, late = again.selector, [*late, *again.targets]
     return replace(found, live=left), len(selector.minus - target.selector.minus)
 
 
-def _mop(rooms: Rooms, lease: Lease, targets: Sequence[Target], when: str) -> dict[str, int]:
+def mop(rooms: Rooms, lease: Lease, targets: Sequence[Target], when: str) -> dict[str, int]:
     """Seal, erase and reclaim what came late; how many records per collection."""
     done: Counter[str] = Counter()
     for target in targets:
@@ -256,7 +259,7 @@ def _request_rows(rooms: Rooms, requests: list[Request], work: Work) -> Iterator
         }
 
 
-def _steps(work: Work, *, everything: bool) -> list[NewStep]:
+def _steps(work: Work, *, everything: bool, hunted: bool) -> list[NewStep]:
     """The steps that follow from what was located."""
     collections: dict[str, list[Target]] = {}
     for target in work.targets:
@@ -277,6 +280,8 @@ def _steps(work: Work, *, everything: bool) -> list[NewStep]:
         new.append(NewStep(RANK_RECLAIM, f"reclaim:{store}", "reclaim", store, None, {"targets": names}))
     if everything:
         new.append(NewStep(RANK_KEYS, "keys", "keys"))
+    if hunted:
+        new += [NewStep(RANK_PRINTS, "prints", "prints"), NewStep(RANK_HUNT, "hunt", "hunt")]
     new.append(NewStep(RANK_RECEIPT, "receipt", "receipt"))
     new.append(NewStep(RANK_CLOSE, "close", "close"))
     return new
@@ -325,4 +330,4 @@ STAGES: Mapping[str, Callable[[Rooms, Lease], Json]] = {
     "reclaim": reclaim,
     "after": after,
 }
-"""What a worker knows to do, by a step's kind; ``ending`` adds ``receipt`` and ``close``."""
+"""What a worker knows to do, by a step's kind; ``hunted`` adds ``prints`` and ``hunt``, ``ending`` adds ``receipt`` and ``close``."""

@@ -123,7 +123,7 @@ class Finds(Desk):
             address=row.address,
             certain=row.certain,
             kinds=tuple(row.kinds),
-            count=row.count,
+            count=row._mapping["count"],  # noqa: SLF001 -- its documented name; a row is a tuple, which has a count of its own
             subjects=row.subjects,
             status=FindStatus(row.status),
             found_at=row.found_at,
