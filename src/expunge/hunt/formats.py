@@ -76,6 +76,7 @@ FORMATS: tuple[Known, ...] = (
     Known("avro", "avro", magic(b"Obj\x01")),
     Known("sqlite", "sqlite_file", magic(b"SQLite format 3\0")),
     Known("sqlite-wal", "sqlite_file", magic(b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")),
+    Known("sqlite-journal", "sqlite_file", magic(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")),
     Known("pg-custom", "pg_custom", magic(b"PGDMP")),
     Known("npy", "arrays", magic(b"\x93NUMPY")),
     Known("hdf5", "arrays", magic(b"\x89HDF\r\n\x1a\n")),

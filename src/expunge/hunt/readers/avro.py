@@ -52,7 +52,7 @@ def _avro(opened: Opened) -> Reading:
         opened.account.unread.append(Unread(opened.place, Why.BROKEN))
         return
     clear = b"\n".join(head.meta.values())
-    yield Nested(opened.place.inside("header"), io.BytesIO(clear), len(clear), seekable=True)
+    yield Nested(opened.place.inside("header"), io.BytesIO(clear), len(clear), seekable=True, plain=True)
     bounded = is_bounded(head.meta.get("avro.schema", b""))
     first = 0
     for batch in _batches(opened, source, head):
@@ -116,7 +116,7 @@ def _as_bytes(opened: Opened, batch: _Blocks, first: int, why: Why) -> Reading:
     if not any(one.place == opened.place and one.why is why for one in opened.account.unread):
         opened.account.unread.append(Unread(opened.place, why, note="records, looked at as bytes only"))
     content = b"".join(one for _, one in batch)
-    yield Nested(opened.place.inside(f"records@{first}"), io.BytesIO(content), len(content), seekable=True)
+    yield Nested(opened.place.inside(f"records@{first}"), io.BytesIO(content), len(content), seekable=True, plain=True)
 
 
 def _records(head: Header, batch: _Blocks) -> list[Mapping[str, object]] | None:

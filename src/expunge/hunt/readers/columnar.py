@@ -66,7 +66,7 @@ def _footer(opened: Opened, metadata: pq.FileMetaData) -> Reading:
     start = max(min(max(ends), size), size - _FOOTER)
     opened.file.seek(start)
     content = opened.file.read(size - start)
-    yield Nested(opened.place.inside("footer"), io.BytesIO(content), len(content), seekable=True)
+    yield Nested(opened.place.inside("footer"), io.BytesIO(content), len(content), seekable=True, plain=True)
     columns = {name: column for name, values in numbers.items() if isinstance(column := column_of(values), Numbers)}
     if columns:
         keys = [f"row group {group} {which}" for group in range(metadata.num_row_groups) for which in ("least", "greatest")]

@@ -40,7 +40,7 @@ def read_ipc(opened: Opened) -> Reading:
     for one in large:
         opened.account.unread.append(Unread(opened.place, Why.TOO_LARGE, one.decoded, "a batch of rows, looked at as bytes only"))
         if not one.packed:
-            yield Nested(opened.place.inside(f"batch@{one.start}"), view(opened.file, one.start, one.length), one.length)
+            yield Nested(opened.place.inside(f"batch@{one.start}"), view(opened.file, one.start, one.length), one.length, plain=True)
     if large:
         return
     opened.file.seek(start)

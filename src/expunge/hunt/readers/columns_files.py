@@ -60,7 +60,7 @@ def files_in(rows: Rows) -> Iterator[Nested]:
                 content = _content(cell)
                 if content is not None:
                     place = rows.place.inside(f"{name}#{rows.key(row)}")
-                    yield Nested(place, io.BytesIO(content), len(content), seekable=True)
+                    yield Nested(place, io.BytesIO(content), len(content), seekable=True, guess=True)
 
 
 def _candidates(column: Texts) -> list[int]:
