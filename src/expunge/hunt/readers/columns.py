@@ -32,6 +32,8 @@ def column_of(values: Sequence[Value | None]) -> Column:
     kinds.discard(type(None))
     if kinds == {str}:
         return _texts_of_strings([one or "" for one in values])  # type: ignore[misc] # all are text, as just seen
+    if kinds == {bytes}:
+        return texts_of([one or b"" for one in values])  # type: ignore[misc] # all are bytes, as just seen
     numbers = _numbers_of(values, kinds) if kinds else None
     return numbers if numbers is not None else texts_of([_bytes_of(one) for one in values])
 
