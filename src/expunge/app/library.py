@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from expunge.app import finding
+from expunge.app.finding import Sample
 from expunge.erase.access import Export, export
 from expunge.erase.context import Rooms, look
 from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
@@ -26,7 +28,8 @@ from expunge.errors import UnknownRequest
 from expunge.evidence.consistency import check_statements
 from expunge.evidence.reading import LogCheck
 from expunge.evidence.receipts import Verified, verify_receipt
-from expunge.journal.records import Incident, Lease, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
+from expunge.journal.records import Find, FindStatus, Incident, Lease, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
+from expunge.policy.adopting import Adoption
 from expunge.policy.catalog import Problem
 from expunge.policy.discover import Proposal, drift, propose
 from expunge.policy.explain import Explanation, explain
@@ -70,10 +73,12 @@ class Standing:
 class Expunge:
     """A policy with everything it names, opened. Use it in a ``with`` block."""
 
-    def __init__(self, rooms: Rooms, lease: timedelta) -> None:
-        """Use ``expunge.open``."""
+    def __init__(self, rooms: Rooms, lease: timedelta, path: Path, env: Mapping[str, str]) -> None:
+        """Use ``expunge.open``. ``path`` is the policy file, ``env`` what filled it in."""
         self.rooms = rooms
         self.lease = lease
+        self._path = path
+        self._env = env
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -268,6 +273,67 @@ class Expunge:
         """All runs, oldest first."""
         return self.rooms.journal.runs()
 
+    def finds(self, run_id: str | None = None) -> list[Find]:
+        """What hunts found (for one run), oldest first. Where it lies is told while the run is open, and may quote an identifier."""
+        return self.rooms.journal.finds(run_id)
+
+    def hunted(self, run_id: str) -> Mapping[str, Json]:
+        """What a run's last hunt looked at, by source, and what it could not."""
+        held = next((step for step in self.rooms.journal.steps(run_id) if step.name == "hunt"), None)
+        told = held.result if held is not None and isinstance(held.result, Mapping) else held.note if held is not None else None
+        found = told.get("sources") if isinstance(told, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
+
+    def adopt(self, name: str, *, by: str = "operator", dry_run: bool = False) -> list[Adoption]:
+        """Write the place of a find (its id, or the place itself) into the policy; ``work`` then erases there and hunts again.
+
+        The columns of one table are one place. After it, open the policy anew: this instance still has the old one.
+
+        Raises:
+            UnknownRequest: no such find.
+            InvalidRequest: the place can't be adopted as it is.
+            PolicyInvalid: the policy as it would be does not load; it was left as it is.
+        """
+        finds = finding.find_named(self.rooms, name)
+        done: list[Adoption] = []
+        settled: set[str] = set()
+        for find in finds:
+            if find.id in settled:
+                continue
+            others = finding.covered(self.rooms, find)
+            if dry_run:
+                done.append(finding.plan_adoption(self.rooms, self._path, find))
+            else:
+                done.append(finding.adopt(self.rooms, self._path, self._env, find, by=by))
+                for one in others:
+                    self.rooms.journal.decide_find(one.id, FindStatus.ADOPTED, because=done[-1].address, by=by)
+                self.reopen(find.run_id)
+            settled |= {find.id, *(one.id for one in others)}
+        return done
+
+    def dismiss(self, name: str, *, because: str, by: str = "operator") -> list[Find]:
+        """Say of a find (its id, or its place) that it is no copy that has to go, and why; ``work`` then goes on.
+
+        Raises:
+            UnknownRequest: no such find.
+            InvalidRequest: no reason, one that names the person, or the find was dealt with before.
+        """
+        done = [finding.dismiss(self.rooms, find, because=because, by=by) for find in finding.find_named(self.rooms, name)]
+        for run_id in {find.run_id for find in done}:
+            self.reopen(run_id)
+        return done
+
+    def open_find(self, name: str, *, because: str, by: str = "operator") -> list[Sample]:
+        """What was recognised in a find, in its surroundings; that somebody looked is in the evidence log first.
+
+        Raises:
+            UnknownRequest: no such find, or its run is closed.
+            InvalidRequest: no reason, or one that names the person.
+        """
+        return [
+            sample for find in finding.find_named(self.rooms, name) for sample in finding.samples(self.rooms, find, because=because, by=by)
+        ]
+
     def incidents(self, *, open_only: bool = True) -> list[Incident]:
         """What a control found wrong; closed only by that control passing."""
         return self.rooms.journal.incidents(open_only=open_only)
@@ -340,4 +406,4 @@ def as_json(standing: Standing) -> Json:
     }
 
 
-__all__ = ["PATIENCE", "Expunge", "Incident", "Lease", "Standing", "as_json"]
+__all__ = ["PATIENCE", "Adoption", "Expunge", "Find", "Incident", "Lease", "Sample", "Standing", "as_json"]

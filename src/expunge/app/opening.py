@@ -57,7 +57,9 @@ def open_policy(
     configure(settings.log)
     policy = load(Path(path), given)
     rooms = open_rooms(policy, given, clock or SystemClock())
-    return Expunge(replace(rooms, hunter=_hunter(rooms, Path(path).absolute(), given)), lease or settings.lease)
+    return Expunge(
+        replace(rooms, hunter=_hunter(rooms, Path(path).absolute(), given)), lease or settings.lease, Path(path).absolute(), given
+    )
 
 
 def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli import evidence, operate, policy, replay, requests
+from expunge.cli import evidence, hunt, operate, policy, replay, requests
 from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
@@ -28,6 +28,7 @@ app.add_typer(policy.app, name="policy")
 for module in (requests, operate, replay, evidence):
     module.add_to(app)
 app.add_typer(evidence.log, name="log")
+app.add_typer(hunt.app, name="hunt")
 app.command("discover")(policy.discover)
 
 

@@ -68,7 +68,7 @@ def hunt(rooms: Rooms, lease: Lease) -> Json:
     for turn in range(ROUNDS):
         rooms.journal.progress(lease, 0, {"round": round_ + turn, "ended": False})
         hunted = _hunter(rooms).hunt(lease.run_id, shelf, kept, round_ + turn)
-        rooms.journal.progress(lease, 0, {"round": round_ + turn, "ended": True})
+        rooms.journal.progress(lease, 0, {"round": round_ + turn, "ended": True, **hunted.account})
         taken = _take_by_content(rooms, lease, hunted.finds) if turn + 1 < ROUNDS else {}
         if not taken:
             break

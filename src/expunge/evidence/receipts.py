@@ -21,8 +21,8 @@ from expunge.evidence.tiles import Tiles
 from expunge.evidence.trust import Trust
 from expunge.terms import Json
 
-KINDS = frozenset({"receipt/1", "run/1"})
-"""The statements that are known: one request's receipt, and one run's."""
+KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", "receipt/1", "run/1"})
+"""The statements that are known: one request's receipt, one run's, and what somebody decided about, or saw of, a find of the hunt."""
 
 _RECEIPT = "inclusion/1"
 _ENTRY_FIELDS = {"type", "statement", "signatures"}
