@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from expunge.errors import Conflict, Drift, Unavailable
-from expunge.stores import arrow_file, parquet
+from expunge.stores import arrow_file, parquet_work
 from expunge.stores.parquet_folder import LEFTOVER
 from expunge.terms import Method, Step
 from tests.stores.lake_parquet import everywhere, opened, put, rows
@@ -135,7 +135,7 @@ def test_a_file_that_changes_meanwhile_is_a_conflict(tmp_path: Path, monkeypatch
         put(tmp_path, "a.parquet", {"id": ["a", "b", "c"]})
         return rewrite(*args)
 
-    monkeypatch.setattr(parquet, "rewrite", interrupted)
+    monkeypatch.setattr(parquet_work, "rewrite", interrupted)
     with pytest.raises(Conflict):
         erase(opened(tmp_path), whose("a"))
     monkeypatch.undo()
@@ -155,7 +155,7 @@ def test_two_rewriters_of_one_file_are_kept_apart(tmp_path: Path, monkeypatch: p
             erase(opened(tmp_path), whose("b"))
         return rewrite(*args)
 
-    monkeypatch.setattr(parquet, "rewrite", both)
+    monkeypatch.setattr(parquet_work, "rewrite", both)
     assert erase(opened(tmp_path), whose("a")) == [1]
     assert [row["id"] for row in rows(path)] == ["b", "c"]
 

@@ -21,6 +21,7 @@ from decimal import Decimal, InvalidOperation
 from typing import BinaryIO, Protocol, runtime_checkable
 from uuid import UUID
 
+from expunge.ports import Fleet
 from expunge.terms import FieldType, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
 
 
@@ -96,6 +97,18 @@ class Lister(Protocol):
             UnknownStore: no such collection.
             Drift: no such field, or one that can't be selected by.
             Unavailable, Refused, Conflict: as ``locate``.
+        """
+        ...
+
+
+@runtime_checkable
+class Splits(Protocol):
+    """Optional: a store whose work on single files can be done by several processes at once."""
+
+    def use(self, fleet: Fleet, width: int) -> None:
+        """Let this fleet do such work, ``width`` items at a time, where there is enough of it to pay.
+
+        What the other methods promise stays: ``erase`` has nothing in flight between two yields, and faults are the same.
         """
         ...
 

@@ -16,19 +16,22 @@ from functools import partial
 from os import walk
 from pathlib import Path
 
-from expunge.errors import Drift, Refused, StoreError, UnknownStore
+from expunge.errors import Drift, Refused, UnknownStore
+from expunge.ports import Fleet
 from expunge.stores.arrow import fields, nodes
 from expunge.stores.arrow_file import Part, contents, distinct, hits
 from expunge.stores.arrow_rows import by_prefix, check, digests, located, parsed
-from expunge.stores.arrow_verify import Tally, tally
+from expunge.stores.arrow_verify import Tally
 from expunge.stores.base import CollectionLayout
 from expunge.stores.delta_commit import Holder, check_changes, replace
 from expunge.stores.delta_log import Snapshot, snapshot
 from expunge.stores.delta_place import LOG, Place, place
 from expunge.stores.delta_reclaim import DEFAULTS, empty_folders, forget, materialise, vacuum
 from expunge.stores.delta_table import Version, current
+from expunge.stores.delta_work import Look, count, count_dead
 from expunge.stores.disk import reach
 from expunge.stores.parquet_folder import partition_of
+from expunge.stores.shares import Crew
 from expunge.terms import Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
 UNLISTED = "(unlisted)"
@@ -65,7 +68,7 @@ def _path(store: str, collection: CollectionLayout) -> str:
 
 
 class DeltaStore:
-    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
+    """The store. It implements ``base.Store``, ``base.Reader``, ``base.Lister`` and ``base.Splits``."""
 
     def __init__(self, name: str, places: Mapping[str, Place], address: str, batch: int, *, full: bool) -> None:
         """``places`` of the tables by collection; ``batch`` files per commit; ``full`` whether reclaim ends the log's memory."""
@@ -74,6 +77,7 @@ class DeltaStore:
         self._address = address
         self._batch = batch
         self._full = full
+        self._crew = Crew()
 
     def describe(self) -> tuple[Shape, ...]:
         """Every table; local ones that no collection names as ``(unlisted)``.
@@ -149,7 +153,7 @@ class DeltaStore:
         at, where = self._at(selector.collection)
         with at.faults(where):
             version = current(at, where)
-            marked = [part for part in version.parts if part.alive is not None and _tally(part, selector, where).dead]
+            marked = [part for part in version.parts if part.alive is not None and count([Look(at, part, selector, where)])[0].dead]
             if marked:
                 materialise(at, version, marked, where)
             vacuum(at, current(at, where))
@@ -172,11 +176,18 @@ class DeltaStore:
             _require(version, _asked(selector), where)
             told = snapshot(at, where)
             vectors = {part.name: part.alive for part in version.parts}
-            sums = Tally()
-            for one in told.live:
-                part = Part(one.name, partial(at.open, one.name), one.partition, vectors.get(one.name), threads=at.root is not None)
-                sums.add(_tally(part, selector, where))
-            left = _left(at, told, selector, where)
+            sums, left = Tally(), 0
+            living = [
+                Part(one.name, partial(at.open, one.name), one.partition, vectors.get(one.name), threads=at.root is not None)
+                for one in told.live
+            ]
+            sizes = version.sizes
+            for found in self._crew.read(
+                count, [Look(at, part, selector, where) for part in living], lambda one: sizes.get(one.part.name, 0)
+            ):
+                sums.add(found)
+            for rows in self._crew.read(count_dead, _dead(at, told, selector, where), lambda one: at.size(one.part.name)):
+                left += rows
         history = sums.dead + left + len(told.stale) + len(empty_folders(at))
         unknown = at.root is None and not history
         clears_at = None if self._full or not told.stale else max(one.modified for one in told.stale) + _retention(told)
@@ -215,6 +226,10 @@ class DeltaStore:
             for part in version.parts:
                 with part.open() as file:
                     yield from distinct(file, part, field, where)
+
+    def use(self, fleet: Fleet, width: int) -> None:
+        """See ``Splits``: a verification's files are read by the fleet; commits are one at a time."""
+        self._crew = with_values(self._crew, fleet=fleet, width=width)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -273,26 +288,12 @@ def _waits(address: str, waiting: Mapping[bytes, int]) -> bool:
     return read is not None and waiting.get(read[1], 0) > 0
 
 
-def _tally(part: Part, selector: Selector, where: str) -> Tally:
-    with part.open() as file:
-        return tally(file, part, selector, by_prefix(selector.minus).get("", set()), where)
-
-
-def _left(at: Place, told: Snapshot, selector: Selector, where: str) -> int:
-    """Matching rows in data files that the current version doesn't need; a file that can't be read counts as one."""
+def _dead(at: Place, told: Snapshot, selector: Selector, where: str) -> list[Look]:
+    """The data files that the current version doesn't need."""
     living = {one.name for one in told.live}
-    dead = [
-        one.name for one in at.files() if one.name.endswith(".parquet") and not one.name.startswith(f"{LOG}/") and one.name not in living
-    ]
-    return sum(_rows(at, name, selector, where) for name in dead)
-
-
-def _rows(at: Place, name: str, selector: Selector, where: str) -> int:
-    try:
-        with at.faults(where):
-            return _tally(Part(name, partial(at.open, name), partition_of(name), threads=at.root is not None), selector, where).live
-    except StoreError:  # unfinished or foreign: what can't be read may hold anything
-        return 1
+    names = (one.name for one in at.files() if one.name.endswith(".parquet") and not one.name.startswith(f"{LOG}/"))
+    gone = (name for name in names if name not in living)
+    return [Look(at, Part(name, partial(at.open, name), partition_of(name), threads=at.root is not None), selector, where) for name in gone]
 
 
 def _retention(told: Snapshot) -> timedelta:

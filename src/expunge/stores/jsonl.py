@@ -7,27 +7,24 @@ is normal) are kept byte for byte and never located; ``verify`` searches them as
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby, islice, takewhile
 from pathlib import Path
 from typing import cast
 
-from expunge.errors import Drift, UnknownStore
+from expunge.errors import Drift, StoreError, UnknownStore
+from expunge.ports import Fleet
 from expunge.stores.base import CollectionLayout
 from expunge.stores.disk import reach, spell
-from expunge.stores.jsonl_files import Files, lines, pieces
-from expunge.stores.jsonl_match import UNREADABLE, Conditions, Get, carried, getter, leaf_getter, parse, text_in
-from expunge.stores.jsonl_rewrite import Change, rewrite, sweep
-from expunge.stores.jsonl_scan import Leaf, outermost, plain, scan
+from expunge.stores.jsonl_files import Files, lines
+from expunge.stores.jsonl_match import carried, parse
+from expunge.stores.jsonl_rewrite import sweep
+from expunge.stores.jsonl_scan import plain
 from expunge.stores.jsonl_shape import every_path, is_absent, shape_of
-from expunge.terms import Json, Located, Method, Reclaimed, Record, Residue, Selector, Shape, Step, Value, text_of
-
-PAGE = 1000  # addresses in a batch of ``locate``
-DIGEST = 16  # bytes: a chance meeting of two lines among 1e12 has odds of 1e-15
-BOM = b"\xef\xbb\xbf"
+from expunge.stores.jsonl_work import PAGE, Look, Rewrite, count, digest_of, find, key_of, records, redo
+from expunge.stores.shares import Crew, size_of
+from expunge.terms import Json, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
 
 def open_store(name: str, options: Mapping[str, object], collections: Sequence[CollectionLayout]) -> JsonLines:
@@ -43,7 +40,7 @@ def open_store(name: str, options: Mapping[str, object], collections: Sequence[C
 
 
 class JsonLines:
-    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
+    """The store. It implements ``base.Store``, ``base.Reader``, ``base.Lister`` and ``base.Splits``."""
 
     def __init__(self, name: str, root: Path, collections: Sequence[CollectionLayout]) -> None:
         """Nothing is read yet.
@@ -53,6 +50,7 @@ class JsonLines:
         """
         self._name = name
         self._root = root
+        self._crew = Crew()
         self._layouts = {one.name: one for one in collections}
         self._files = {one.name: Files(f"{name}.{one.name}", root, str(one.layout.get("path", ""))) for one in collections}
 
@@ -71,23 +69,14 @@ class JsonLines:
             UnknownStore: no such collection.
             Drift: no such field declared, or none in any line and perhaps under another name; no JSON in a file; a time that can't be read.
         """
-        files, conditions = self._conditions(selector, carry)
+        files = self._selectable(selector, carry)
         if selector.nothing():
             return
-        unseen = {*conditions.asked, *selector.present}
-        held, any_line = frozenset(map(_key, selector.minus)), False
-        for path in files.listed():
-            page: list[tuple[str, tuple[Value | None, ...]]] = []
-            for address, get in self._records(files, path):
-                any_line = True
-                unseen -= {name for name in unseen if next(get(name), UNREADABLE) is not UNREADABLE}
-                if conditions.hold(get) and _key(address()) not in held:
-                    page.append((address(), tuple(carried(get(name)) for name in carry)))
-                if len(page) == PAGE:
-                    yield _located(page, carry)
-                    page = []
-            if page:
-                yield _located(page, carry)
+        unseen, any_line = {*selector.any_of, *selector.within, *selector.present}, False
+        for found in self._crew.read(find, self._looks(files, files.listed(), selector, carry), self._size):
+            any_line = any_line or found.any_line
+            unseen -= found.seen
+            yield from found.pages
         if any_line and unseen:
             self._explained(files, unseen, self._layouts[selector.collection].field_names)
 
@@ -100,23 +89,27 @@ class JsonLines:
         """
         files = self._collection(step.collection)
         self._declared(step.collection, [*step.fields, *step.repoint])
-        held = set(map(_key, step.selector.minus))
+        wanted = _by_file(step)
         listed = {spell(path): path for path in files.listed()} if step.addresses else {}
+        size = sum(size_of(self._root / listed[file]) for file in wanted if file in listed)
+        finished: set[str] = set()
         moved: dict[str, set[str]] | None = None
-        for file, group in groupby(step.addresses, key=lambda address: _key(address)[0]):
-            addresses = list(group)
-            reach(self._root, files.where)
-            wanted = {digest for _, digest in {*map(_key, addresses)} - held}
-            if file in listed:
-                wanted -= self._rewrite(files, listed[file], step, wanted)
-            if wanted:
-                # Done already, or the log was rotated: then the lines lie in another file now. One look over all files tells for the step.
-                every = {_key(address)[1] for address in step.addresses} - {digest for _, digest in held}
-                moved = self._holders(files, every) if moved is None else moved
-                for other, digests in moved.items():
-                    if here := digests & wanted:
-                        self._rewrite(files, other, step, here)
-            yield len(addresses)
+        begin = 0
+        for wave in self._crew.write(redo, self._rewrites(files, step, listed, wanted), size):
+            faulty = [answer for _, answer in wave if isinstance(answer, StoreError)]
+            for work, answer in wave:
+                left = set() if isinstance(answer, StoreError) else work.digests - answer
+                if left:
+                    # Done already, or the log was rotated: the lines lie in another file now. One look over all files tells for the step.
+                    moved = self._holders(files, set[str]().union(*wanted.values())) if moved is None else moved
+                    self._follow(files, step, left, moved)
+            finished |= {work.file for work, answer in wave if not isinstance(answer, StoreError)}
+            done = _prefix(step.addresses, begin, finished)
+            begin += done
+            if done or not faulty:
+                yield done
+            if faulty:
+                raise faulty[0] from None
 
     def reclaim(self, selector: Selector) -> Reclaimed:
         """Remove what killed rewrites of the collection's files left behind.
@@ -124,7 +117,7 @@ class JsonLines:
         Raises:
             UnknownStore, Drift: no such collection or field.
         """
-        files, _ = self._conditions(selector)
+        files = self._selectable(selector)
         swept = sweep(files.leftovers(), files.where)
         return Reclaimed("remove unfinished rewrites", f"{swept} removed" if swept else "")
 
@@ -134,24 +127,14 @@ class JsonLines:
         Raises:
             UnknownStore, Drift: as ``locate``, but a field that no line has is no error here: the lines that had it may be gone.
         """
-        files, conditions = self._conditions(selector)
-        held = frozenset(map(_key, selector.minus))
-        scanned = live = torn = 0
-        for path in files.walked():
-            for piece in pieces(self._root / path, files.where):
-                if not piece.strip():
-                    continue
-                scanned += 1
-                if selector.nothing() or not conditions.perhaps(piece):
-                    continue
-                leaves, whole = scan(text := text_in(piece))
-                torn += not whole
-                meant = conditions.hold(leaf_getter(leaves)) or (not whole and conditions.named_in(text))
-                live += meant and (spell(path), _digest(piece)) not in held
+        files = self._selectable(selector)
+        told = list(self._crew.read(count, self._looks(files, files.walked(), selector), self._size))
+        torn = sum(one.torn for one in told)
         leftovers = len(files.leftovers())
         note = "every line was looked at; what the file system keeps below was not"
         if torn:
             note += f"; {torn} lines are no JSON and were searched as text"
+        scanned, live = sum(one.scanned for one in told), sum(one.live for one in told)
         return Residue(scanned, live, leftovers, note=f"{note}; {leftovers} unfinished rewrites lie there" if leftovers else note)
 
     def read(self, collection: str, addresses: Iterable[str]) -> Iterator[Record]:
@@ -162,15 +145,15 @@ class JsonLines:
         """
         files = self._collection(collection)
         listed = {spell(path): path for path in files.listed()}
-        for file, group in groupby(addresses, key=lambda address: _key(address)[0]):
+        for file, group in groupby(addresses, key=lambda address: key_of(address)[0]):
             wanted = list(group)
-            digests = {_key(address)[1] for address in wanted}
+            digests = {key_of(address)[1] for address in wanted}
             found: dict[str, Mapping[str, Json]] = {}
             for line in lines(self._root / listed[file], files.where) if file in listed else ():
-                if (digest := _digest(line)) in digests:
+                if (digest := digest_of(line)) in digests:
                     value = parse(line)
                     found[digest] = cast("Mapping[str, Json]", value) if isinstance(value, dict) else {"line": cast("Json", value)}
-            yield from (Record(one, found[digest]) for one in wanted if (digest := _key(one)[1]) in found)
+            yield from (Record(one, found[digest]) for one in wanted if (digest := key_of(one)[1]) in found)
 
     def distinct(self, collection: str, field: str) -> Iterator[tuple[Value, ...]]:
         """The field's values, all those of a list among them; one may come again in a later batch of 1,000.
@@ -184,7 +167,7 @@ class JsonLines:
         unseen, any_line = {field}, False
         for path in files.listed():
             page: dict[tuple[type, Value], Value] = {}
-            for _, get in self._records(files, path):
+            for _, get in records(self._root, path, files.where):
                 any_line = True
                 for value in get(field):
                     unseen.clear()
@@ -197,6 +180,10 @@ class JsonLines:
                 yield tuple(page.values())
         if any_line and unseen:
             self._explained(files, unseen, self._layouts[collection].field_names)
+
+    def use(self, fleet: Fleet, width: int) -> None:
+        """See ``Splits``."""
+        self._crew = replace(self._crew, fleet=fleet, width=width)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -224,110 +211,48 @@ class JsonLines:
             if plain(name) not in known:
                 raise Drift(f"there is no field {name!r} declared", where=f"{self._name}.{collection}")
 
-    def _conditions(self, selector: Selector, carry: Sequence[str] = ()) -> tuple[Files, Conditions]:
+    def _selectable(self, selector: Selector, carry: Sequence[str] = ()) -> Files:
         files = self._collection(selector.collection)
         self._declared(selector.collection, [*selector.any_of, *selector.within, *selector.present, *carry])
-        return files, Conditions.of(selector, files.where)
+        return files
 
-    def _records(self, files: Files, path: str) -> Iterator[tuple[Callable[[], str], Get]]:
-        """Each line that is JSON: how to make its address, and how to read its fields.
+    def _looks(self, files: Files, paths: Iterable[str], selector: Selector, carry: Sequence[str] = ()) -> list[Look]:
+        held: dict[str, set[str]] = {}
+        for file, digest in map(key_of, selector.minus):
+            held.setdefault(file, set()).add(digest)
+        return [Look(self._root, path, selector, frozenset(held.get(spell(path), ())), files.where, tuple(carry)) for path in paths]
 
-        Raises:
-            Drift: the file has lines, and none of them is JSON.
-        """
-        copies: Counter[str] = Counter()
-        good = bad = 0
-        for line in lines(self._root / path, files.where):
-            if not line.strip():
-                continue
-            record = parse(line)
-            if record is UNREADABLE:
-                bad += 1
-                continue
-            good += 1
-            yield _addresser(path, line, copies), getter(record)
-        # One line alone may be the torn beginning of a log.
-        if bad > 1 and not good:
-            raise Drift("a file has no line that is JSON", where=files.where)
+    def _size(self, look: Look) -> int:
+        return size_of(look.root / look.path)
 
     def _holders(self, files: Files, digests: set[str]) -> dict[str, set[str]]:
         """Which files have lines of these digests."""
-        found = {path: digests.intersection(map(_digest, lines(self._root / path, files.where))) for path in files.listed()}
+        found = {path: digests.intersection(map(digest_of, lines(self._root / path, files.where))) for path in files.listed()}
         return {path: held for path, held in found.items() if held}
 
-    def _rewrite(self, files: Files, path: str, step: Step, digests: set[str]) -> set[str]:
-        """Rewrite one file; the digests that were found in it."""
-        seen: set[str] = set()
-        change = _changer(step)
+    def _rewrites(self, files: Files, step: Step, listed: Mapping[str, str], wanted: Mapping[str, frozenset[str]]) -> Iterator[Rewrite]:
+        """Each when it is its turn, after a look at whether the folder is still there; of a file that is gone, nothing to find."""
+        bare = replace(step, addresses=())
+        for file, digests in wanted.items():
+            reach(self._root, files.where)
+            yield Rewrite(self._root, file, listed.get(file), bare, digests, files.where)
 
-        def choose(line: bytes) -> bytes | None:
-            digest = _digest(line)
-            if digest not in digests:
-                return line
-            seen.add(digest)
-            return change(line)
-
-        rewrite(self._root / path, choose, files.where)
-        return seen
+    def _follow(self, files: Files, step: Step, digests: Collection[str], moved: Mapping[str, set[str]]) -> None:
+        """Do the step to lines that lie in another file now."""
+        for other, held in moved.items():
+            if here := held.intersection(digests):
+                redo(Rewrite(self._root, spell(other), other, replace(step, addresses=()), frozenset(here), files.where))
 
 
-def _changer(step: Step) -> Change:
-    """What the step does to a line."""
-    if step.method is Method.DELETE:
-        return lambda _: None
-    puts: dict[str, Value | None] = dict.fromkeys(map(plain, step.fields))
-    puts |= {plain(name): value for name, value in step.repoint.items()} if step.method is Method.DECORRELATE else {}
-
-    def change(line: bytes) -> bytes:
-        text = text_in(line)
-        parts, at = [], 0
-        for leaf in outermost(scan(text)[0], puts):
-            if leaf.value is not None:
-                parts += [text[at : leaf.start], _spelled(puts[leaf.path], leaf)]
-                at = leaf.end
-        if not parts:
-            return line
-        mark = BOM if line.startswith(BOM) else b""
-        return mark + "".join([*parts, text[at:]]).encode(errors="surrogateescape")
-
-    return change
+def _by_file(step: Step) -> dict[str, frozenset[str]]:
+    """Digests by file, held ones left out, files in the order of their first address."""
+    held = {digest for _, digest in map(key_of, step.selector.minus)}
+    wanted: dict[str, set[str]] = {}
+    for file, digest in map(key_of, step.addresses):
+        wanted.setdefault(file, set()).update({digest} - held)
+    return {file: frozenset(digests) for file, digests in wanted.items()}
 
 
-def _spelled(value: Value | None, leaf: Leaf) -> str:
-    """A value as JSON, in the type that stood there where that was text."""
-    if value is None:
-        return "null"
-    if isinstance(value, str | bool | int | float) and not isinstance(leaf.value, str):
-        return json.dumps(value)
-    return json.dumps(text_of(value))
-
-
-def _addresser(path: str, line: bytes, copies: Counter[str]) -> Callable[[], str]:
-    """Makes the line's address when it is asked for: most lines are nobody's whom we look for, and digests cost."""
-    made: list[str] = []
-
-    def address() -> str:
-        if not made:
-            digest = _digest(line)
-            copies[digest] += 1
-            made.append(f"{spell(path)}#{digest}" + (f".{copies[digest]}" if copies[digest] > 1 else ""))
-        return made[0]
-
-    return address
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.blake2b(line, digest_size=DIGEST).hexdigest()
-
-
-def _key(address: str) -> tuple[str, str]:
-    """The file and the digest of an address. All copies of one line in a file share their fate."""
-    file, _, digest = address.rpartition("#")
-    return file, digest.partition(".")[0]
-
-
-def _located(page: Sequence[tuple[str, tuple[Value | None, ...]]], carry: Sequence[str]) -> Located:
-    return Located(
-        tuple(address for address, _ in page),
-        {name: tuple(values[column] for _, values in page) for column, name in enumerate(carry)},
-    )
+def _prefix(addresses: Sequence[str], begin: int, finished: Collection[str]) -> int:
+    """How many addresses from ``begin`` on are of finished files."""
+    return sum(1 for _ in takewhile(lambda address: key_of(address)[0] in finished, islice(addresses, begin, None)))

@@ -6,10 +6,9 @@ that holds addressed rows once more without them, beside itself, and to put it i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,16 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expunge.errors import Drift, UnknownStore
+from expunge.ports import Fleet
 from expunge.stores.arrow import Node, field_type, fields, nodes, union
 from expunge.stores.arrow_faults import faults
-from expunge.stores.arrow_file import Part, contents, distinct, hits, rewrite
+from expunge.stores.arrow_file import Part, contents, distinct
 from expunge.stores.arrow_int96 import opened
-from expunge.stores.arrow_rows import by_prefix, check, located, parsed
-from expunge.stores.arrow_verify import Tally, tally
+from expunge.stores.arrow_rows import by_prefix, check, parsed
+from expunge.stores.arrow_verify import Tally
 from expunge.stores.base import CollectionLayout
 from expunge.stores.disk import reach
-from expunge.stores.parquet_folder import Pattern, partition_of, swap, tables, walk
-from expunge.stores.parquet_history import clear, history
+from expunge.stores.parquet_folder import Pattern, partition_of, tables, walk
+from expunge.stores.parquet_history import clear, history, stale
+from expunge.stores.parquet_work import Look, Rewrite, count, find, redo
+from expunge.stores.shares import Crew, size_of
 from expunge.terms import Field, FieldType, Located, Reclaimed, Record, Residue, Selector, Shape, Step, Value
 
 UNLISTED = "(unlisted)"
@@ -61,13 +63,14 @@ def _layout(store: str, collection: CollectionLayout) -> Layout:
 
 
 class ParquetStore:
-    """The store. It implements ``base.Store``, ``base.Reader`` and ``base.Lister``."""
+    """The store. It implements ``base.Store``, ``base.Reader``, ``base.Lister`` and ``base.Splits``."""
 
     def __init__(self, name: str, root: Path, layouts: Mapping[str, Layout]) -> None:
         """``layouts`` by collection."""
         self._name = name
         self._root = root
         self._layouts = layouts
+        self._crew = Crew()
 
     def describe(self) -> tuple[Shape, ...]:
         """Every collection from its files' footers; files that no pattern takes as ``(unlisted)`` ones, by their uppermost folder.
@@ -92,12 +95,8 @@ class ParquetStore:
         where = self._where(selector.collection)
         with faults(where):
             parts = self._reached(selector.collection, selector, carry)
-            minus = by_prefix(selector.minus)
-            for part in parts:
-                with part.open() as file:
-                    found = hits(file, part, selector, where)
-                    held = minus.get(part.name, set())
-                    yield from located(found, part.partition, part.name, held=held, seen=Counter(), carry=carry)
+            for found in self._crew.read(find, _looks(parts, selector, where, carry), self._size_of):
+                yield from found
 
     def erase(self, step: Step) -> Iterator[int]:
         """Rewrite each file that holds addressed rows, once; a file without rows left is removed.
@@ -110,18 +109,19 @@ class ParquetStore:
         with faults(where):
             parts = {part.name: part for part in self._reached(step.collection, step.selector, (*step.fields, *step.repoint))}
             wanted = by_prefix(step.addresses)
-            self._check(step, [parts[name] for name in wanted if name in parts], where)
-            single = self._layouts[step.collection].pattern.single
+            here = [parts[name] for name in wanted if name in parts]
+            self._check(step, here, where)
             finished: set[str] = {name for name in wanted if name not in parts}
             begin = 0
-            for name in wanted:
-                if name in parts:
-                    reach(self._root, self._name)
-                    self._rewrite(parts[name], step, wanted[name], where, single=single)
-                    finished.add(name)
+            for wave in self._crew.write(redo, self._rewrites(step, here, wanted, where), sum(map(self._size, here))):
+                faulty = [answer for _, answer in wave if answer is not None]
+                finished |= {work.part.name for work, answer in wave if answer is None}
                 done = _prefix(step.addresses, begin, finished)
                 begin += done
-                yield done
+                if done or not faulty:
+                    yield done
+                if faulty:
+                    raise faulty[0] from None
             if begin < len(step.addresses):
                 yield len(step.addresses) - begin
 
@@ -133,8 +133,8 @@ class ParquetStore:
         """
         where = self._where(selector.collection)
         with faults(where):
-            parts = self._reached(selector.collection)
-            clear(self._root, history(self._root, self._base(selector.collection), parts, where), where)
+            left = [part for part in self._reached(selector.collection) if stale(part)]
+            clear(self._root, history(self._root, self._base(selector.collection), left, where), where)
         return Reclaimed("rewrite dictionary pages, remove leftover files, sidecars and empty partition folders")
 
     def verify(self, selector: Selector) -> Residue:
@@ -146,12 +146,12 @@ class ParquetStore:
         where = self._where(selector.collection)
         with faults(where):
             parts = self._reached(selector.collection, selector)
-            minus = by_prefix(selector.minus)
-            sums = Tally()
-            for part in parts:
-                with part.open() as file:
-                    sums.add(tally(file, part, selector, minus.get(part.name, set()), where))
-            left = history(self._root, self._base(selector.collection), parts, where)
+            sums, old = Tally(), []
+            told = self._crew.read(count, _looks(parts, selector, where), self._size_of)
+            for part, (found, dictionary) in zip(parts, told, strict=True):
+                sums.add(found)
+                old += [part] if dictionary else []
+            left = history(self._root, self._base(selector.collection), old, where)
         note = f"{len(parts)} files read whole; unfinished rewrites, sidecars, empty partition folders and dictionary pages looked at"
         return Residue(sums.scanned, sums.live, history=left.count, note=note)
 
@@ -178,6 +178,10 @@ class ParquetStore:
             for part in self._reached(collection, others=(field,)):
                 with part.open() as file:
                     yield from distinct(file, part, field, where)
+
+    def use(self, fleet: Fleet, width: int) -> None:
+        """See ``Splits``."""
+        self._crew = replace(self._crew, fleet=fleet, width=width)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -250,16 +254,23 @@ class ParquetStore:
         for part in parts if step.fields or step.repoint else ():
             check(step, _known(part), part.partition.keys(), where)
 
-    def _rewrite(self, part: Part, step: Step, wanted: set[bytes], where: str, *, single: bool) -> None:
-        with part.open() as file:
+    def _rewrites(self, step: Step, parts: Iterable[Part], wanted: Mapping[str, set[bytes]], where: str) -> Iterator[Rewrite]:
+        """Each when it is its turn, after a look at whether the folder is still there."""
+        single, bare = self._layouts[step.collection].pattern.single, replace(step, addresses=())
+        for part in parts:
+            reach(self._root, self._name)
+            yield Rewrite(self._root, part, bare, frozenset(wanted[part.name]), where, single)
 
-            def write(sink: object) -> bool | None:
-                struck, rows = rewrite(file, part, sink, step, wanted, where)
-                if not struck:
-                    return False
-                return True if rows or single else None
+    def _size(self, part: Part) -> int:
+        return size_of(self._root / part.name)
 
-            swap(self._root, part.name, where, write)
+    def _size_of(self, look: Look) -> int:
+        return self._size(look.part)
+
+
+def _looks(parts: Iterable[Part], selector: Selector, where: str, carry: Sequence[str] = ()) -> list[Look]:
+    minus = by_prefix(selector.minus)
+    return [Look(part, selector, frozenset(minus.get(part.name, ())), where, tuple(carry)) for part in parts]
 
 
 def _lies_in(name: str, folder: str) -> bool:

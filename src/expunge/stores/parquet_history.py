@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,8 @@ class History:
         return len(self.unfinished) + len(self.sidecars) + len(self.empty) + len(self.dictionaries)
 
 
-def history(root: Path, base: tuple[str, ...], parts: Sequence[Part], where: str) -> History:
-    """Look for what is left below the collection's folder, and beside and above it for sidecars."""
+def history(root: Path, base: tuple[str, ...], dictionaries: Iterable[Part], where: str) -> History:
+    """Look for what is left below the collection's folder, and beside and above it for sidecars. ``dictionaries`` are the stale parts."""
     names = list(walk(root, base, where))
     folders = [root / name for name, inner in names if inner]
     above = set(sidecars(root, root.joinpath(*base)))
@@ -46,7 +46,7 @@ def history(root: Path, base: tuple[str, ...], parts: Sequence[Part], where: str
         unfinished=tuple(root / name for name, inner in names if not inner and name.endswith(LEFTOVER)),
         sidecars=tuple(one for one in sorted(above | below) if _lies(one)),
         empty=tuple(one for one in folders if "=" in one.name and not any(one.iterdir())),
-        dictionaries=tuple(one for one in parts if _stale(one)),
+        dictionaries=tuple(dictionaries),
     )
 
 
@@ -87,7 +87,7 @@ def _groups(meta: pq.FileMetaData) -> Iterator[pq.RowGroupMetaData]:
     return (meta.row_group(place) for place in range(meta.num_row_groups))
 
 
-def _stale(part: Part) -> bool:
+def stale(part: Part) -> bool:
     """Whether a dictionary page of the file holds a value that no row of its row group has."""
     with part.open() as file:
         names = [one.name for one in file.schema_arrow if pa.types.is_dictionary(one.type)]
