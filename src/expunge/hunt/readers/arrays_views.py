@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import numpy as np
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -91,6 +93,19 @@ def recoded(source: Callable[[], BinaryIO], change: Callable[[bytes, bool], byte
         yield change(b"", True)  # noqa: FBT003
 
     return poured(blocks())
+
+
+def widened(file: BinaryIO, order: str = "<") -> BinaryIO:
+    """A stream of bfloat16 as float32 (little-endian): bfloat16 is float32's upper half."""
+    left = b""
+
+    def change(block: bytes, _last: bool) -> bytes:  # noqa: FBT001 # as ``recoded`` asks for it
+        nonlocal left
+        held = left + block
+        left = held[len(held) // 2 * 2 :]
+        return (np.frombuffer(held[: len(held) // 2 * 2], dtype=f"{order}u2").astype("<u4") << 16).tobytes()
+
+    return recoded(lambda: file, change)
 
 
 def size_of(file: BinaryIO) -> int:
