@@ -35,7 +35,10 @@ class Known:
 
     def recognises(self, head: bytes, name: str) -> bool:
         """Whether a stream with this beginning and name (lower case) is of this format."""
-        return (self.knows or self.load().knows)(head, name)
+        try:
+            return (self.knows or self.load().knows)(head, name)
+        except MissingExtra:  # a line without a cheap look belongs to a module that needs nothing optional: it is broken, not this stream
+            return False
 
     def load(self) -> Format:
         """The format itself.
@@ -66,6 +69,11 @@ def _zip_with(*members: bytes) -> Knows:
     return lambda head, _name: head.startswith(b"PK\x03\x04") and any(one in head for one in members)
 
 
+def _zstd(head: bytes, _name: str) -> bool:
+    """A frame, or one that is to be skipped (RFC 8878, 3.1.1 and 3.1.2)."""
+    return head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50)  # noqa: PLR2004
+
+
 FORMATS: tuple[Known, ...] = (
     # Whole files with a magic of their own: models, arrays, columns, databases, documents.
     Known("parquet", "columnar", magic(b"PAR1", b"PARE")),
@@ -92,20 +100,24 @@ FORMATS: tuple[Known, ...] = (
     Known("gzip", "compressed", magic(b"\x1f\x8b\x08")),
     Known("bzip2", "compressed"),
     Known("xz", "compressed", magic(b"\xfd7zXZ\0")),
-    Known("zstd", "zstd"),
+    Known("zstd", "zstd", _zstd),
     Known("lzma", "compressed"),
     Known("zlib", "compressed"),
+    Known("lz4", "lz4", magic(b"\x04\x22\x4d\x18")),
     Known("closed", "raw"),
     Known("zip", "zips"),
     Known("tar", "tars"),
     Known("ar", "archives", magic(b"!<arch>\n")),
     Known("cpio", "archives", magic(b"070701", b"070702", b"070707")),
     # Text with a structure.
+    Known("utf-16", "charsets"),
     Known("pickle", "pickles"),
     Known("notebook", "notebooks", named(".ipynb")),
     Known("pg-dump", "pg_dump"),
     Known("mbox", "mail"),
     Known("mail", "mail"),
+    Known("uuencode", "mail"),
+    Known("western", "charsets"),
     Known("json", "csv_json"),
     Known("csv", "csv_json"),
     Known("html", "markup"),

@@ -41,12 +41,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Nested:
-    """A stream inside another. ``file`` is read to its end, or not at all, before the reader is asked for what follows."""
+    """A stream inside another. ``file`` is read to its end, or not at all, before the reader is asked for what follows.
+
+    ``plain``: text that a reader has already made out of something; it is not to be recognised again. ``guess``: found by looking at
+    bytes, not declared by a container: that it turns out to be nothing is not told.
+    """
 
     place: Place
     file: BinaryIO
     size: int | None = None
     seekable: bool = False
+    plain: bool = False
+    guess: bool = False
 
 
 Reading: TypeAlias = Iterator[Piece | Nested]
