@@ -1,0 +1,95 @@
+"""Names of fields: what stands before a value in a log, JSON, XML, a URL or a path, and whether it fits an identifier's type.
+
+``17`` is everywhere; behind ``"profile_id":``, ``profileId=``, ``/profiles/`` or in a column ``profile`` it is profile 17.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+GENERIC = frozenset(
+    {"id", "ids", "key", "no", "nr", "num", "number", "uuid", "guid", "ref", "fk", "pk", "code", "value", "text", "str", "the", "of", "hash"}
+)
+"""Words that say that something is an identifier, but not of what."""
+
+_OTHER = frozenset({"count", "counts", "total", "size", "length", "version", "index", "rank", "score", "age", "ms", "seconds", "time", "at", "ts", "date"})
+"""Words that say that a number is something else."""
+
+_EXTRA = 2
+"""Words that a field's name may have beside the type's (``src_owner_profile_id``)."""
+
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_DIRECT = re.compile(rb"([A-Za-z][\w.\-]{0,79}?)[\"'`\]]{0,2}\\?[\"']?\s{0,3}(?:=>|:=|==|[:=>/(])\s{0,3}[\[({]?\s{0,3}\\?[\"'`]?$")
+_LOOSE = re.compile(rb"([A-Za-z][\w\-]{0,79})(?: id| no\.?| #)?[ \t]{1,3}#?[\"'`(]?$")
+_LIST = re.compile(rb"[\[({][\d\s,;\"'|\-]{1,560}$")
+_OUTER = re.compile(rb"([A-Za-z][\w\-]{0,79})\\?[\"']?\s{0,3}[:=]\s{0,3}[\[{][^{}\[\]]{0,120}$")
+
+
+def parts_of(name: str) -> list[str]:
+    """A name's words, small and singular: ``srcProfileIds`` is src, profile, id."""
+    return [_singular(word.lower()) for word in _PART.findall(name)]
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 or word == "ids" else word
+
+
+def _core(name: str) -> list[str]:
+    """The words that say of what it is, ``profileid`` and ``profile_id`` alike."""
+    words = []
+    for word in parts_of(name):
+        for ending in ("uuid", "guid", "id"):
+            if word.endswith(ending) and len(word) > len(ending) + 2:
+                words.append(word.removesuffix(ending))
+                break
+        else:
+            words.append(word)
+    return [word for word in words if word not in GENERIC]
+
+
+def _label_core(label: str) -> list[str]:
+    kind, _, collection = label.partition("\t")
+    return _core(kind) or _core(collection)
+
+
+def context_words(labels: Iterable[str]) -> list[str]:
+    """Words after which an identifier of one of these types may stand, as the sweep sees words: without separators, small."""
+    found: dict[str, None] = {}
+    for label in labels:
+        core = _label_core(label)
+        for word in (*core, "".join(core)):
+            if len(word) > 1:
+                found |= dict.fromkeys((word, f"{word}s", f"{word}es", f"{word[:-1]}ies", f"{word}id", f"{word}ids", f"{word}uuid", f"{word}key", f"{word}no"))
+    return list(found)
+
+
+def fits(name: str, label: str) -> bool:
+    """Whether a field of this name may hold identifiers of this type (``label``: type, tab, collection)."""
+    core, seen = _label_core(label), _core(name)
+    if not core or not seen:
+        return False
+    if "".join(seen) == "".join(core):
+        return True
+    return set(core) <= set(seen) and len(seen) - len(core) <= _EXTRA and not _OTHER & set(seen)
+
+
+def names_before(before: bytes) -> tuple[list[str], bool]:
+    """Names of the fields that the value after these bytes may belong to, nearest first, and whether a separator says so.
+
+    ``before`` is up to some hundred bytes; a list's beginning is looked for, and the object around an ``"id"``.
+    """
+    found = _DIRECT.search(before)
+    if found is None:
+        listed = _LIST.search(before)
+        found = _DIRECT.search(before[: listed.start()]) if listed else None
+    if found is None:
+        loose = _LOOSE.search(before)
+        return ([loose[1].decode("ascii", "replace")], False) if loose else ([], False)
+    name = found[1].decode("ascii", "replace")
+    if _core(name):
+        return [name], True
+    outer = _OUTER.search(before[: found.start()] + b"")
+    return ([f"{outer[1].decode('ascii', 'replace')}_{name}"] if outer else [name]), True

@@ -1,0 +1,181 @@
+"""Decides what a hit is worth: *found*, *review*, or nothing. Thresholds and their reasons are in ``commonness``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from expunge.hunt import commonness, sweep
+from expunge.hunt.fields import fits, names_before
+from expunge.hunt.prints import Tier
+from expunge.hunt.tables import Prints
+from expunge.hunt.written import Form
+
+BEFORE = 600
+"""Bytes before a value in which its field's name is looked for: a list of numbers may stand between."""
+
+GAP = 3
+"""Most bytes between two groups of one identifier: ``(415) 555-1234`` has two."""
+
+_LONGEST_ESCAPE = 12
+"""Bytes that one character may be written with: ``\\ud83d\\ude00``."""
+
+Told: TypeAlias = tuple[Tier, float, str] | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Seen:
+    """Something seen, in the positions of what was looked at."""
+
+    start: int
+    end: int
+    print: int
+    tier: Tier
+    strength: float
+    form: str
+
+    def moved(self, base: int, source: npt.NDArray[np.int32]) -> Seen:
+        """From positions in decoded bytes to those of the bytes that they stand for."""
+        behind = int(source[self.end - 1]) + 1
+        if self.end < len(source):
+            behind = max(behind, min(int(source[self.end]), behind + _LONGEST_ESCAPE))
+        return replace(self, start=base + int(source[self.start]), end=base + behind)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class View:
+    """Bytes in which something was hit; ``column`` is the name of the column whose cells they are, each ended by a line feed."""
+
+    content: npt.NDArray[np.uint8]
+    column: str | None = None
+    encoded: bool = False
+
+    def before(self, start: int, count: int) -> bytes:
+        """Up to so many bytes before ``start``."""
+        return self.content[max(start - count, 0) : start].tobytes()
+
+    def after(self, end: int, count: int) -> bytes:
+        """Up to so many bytes from ``end``."""
+        return self.content[end : end + count].tobytes()
+
+    def is_cell(self, start: int, end: int) -> bool:
+        """Whether this is all that its row's cell holds."""
+        return self.column is not None and self.before(start, 1) in {b"", b"\n"} and self.after(end, 1) in {b"", b"\n"}
+
+
+class Judge:
+    """Knows what each print tells, and how many needles there are."""
+
+    def __init__(self, prints: Prints, needles: int) -> None:
+        """Thresholds rise with the number of needles."""
+        self.prints = prints
+        told = math.log2(max(needles, 1))
+        self.found = max(commonness.FOUND_LEAST, commonness.FOUND_MARGIN + told)
+        self.review = max(commonness.REVIEW_LEAST, commonness.REVIEW_MARGIN + told)
+        self._fits: Callable[[str, int], bool] = lru_cache(maxsize=4096)(lambda name, label: fits(name, prints.labels[label]))
+
+    def weak_column(self, column: str | None) -> bool:
+        """Whether a column's name says that weak identifiers may stand in it."""
+        return column is not None and any(self._fits(column, label) for label in range(len(self.prints.labels)))
+
+    def number(self, number: int, column: str) -> Told:
+        """An integer in a column of numbers."""
+        form = self._form(number, Form.NUMBER)
+        bits = float(self.prints.bits[number])
+        if self._fits(column, int(self.prints.label[number])):
+            return Tier.FOUND, 1.0, form
+        if bits >= self.found:
+            return Tier.FOUND, 0.9, form
+        return (Tier.REVIEW, 0.5, form) if bits >= self.review else None
+
+    @staticmethod
+    def text(share: float, bits: float) -> Told:
+        """A passage, whole (share 1) or edited."""
+        if share == 1.0:
+            if bits >= commonness.EXACT_FOUND:
+                return Tier.FOUND, 1.0, "text"
+            return (Tier.REVIEW, 0.7, "text") if bits >= commonness.EXACT_REVIEW else None
+        if share >= commonness.EDITED_FOUND_SHARE and bits >= commonness.EDITED_FOUND:
+            return Tier.FOUND, share, "text, edited"
+        if share >= commonness.EDITED_REVIEW_SHARE and bits >= commonness.EDITED_REVIEW:
+            return Tier.REVIEW, share, "text, edited"
+        return None
+
+    def identifier(self, number: int, form: int, kind: int, view: View, at: tuple[int, int]) -> Told:
+        """An identifier at ``at`` in ``view``."""
+        bits, words = float(self.prints.bits[number]), self._form(number, Form(form))
+        if kind == sweep.RAW:
+            return (Tier.FOUND, 1.0, words) if bits >= commonness.WEAK else (Tier.REVIEW, 0.4, words)
+        clean = _is_bordered(view, at, mail=bits == 64.0 and not self.prints.text[number])
+        if kind in {sweep.FORM, sweep.WEAK} and not _is_one(view, at):
+            return None
+        named, sure = self._field(number, view, at) if clean else (False, False)
+        if self.prints.name[number]:
+            return (Tier.REVIEW, 0.3, words) if clean and (named or bits >= commonness.NAME_BITS) else None
+        if kind == sweep.WEAK and not named:
+            return None
+        if clean and (sure or bits >= self.found):
+            return Tier.FOUND, 1.0, words
+        if (clean and named) or bits >= (self.review if clean else self.found):
+            return Tier.REVIEW, 0.5, words if clean else f"{words}, inside a longer word"
+        return None
+
+    def _form(self, number: int, form: Form) -> str:
+        kind = self.prints.labels[int(self.prints.label[number])].partition("\t")[0]
+        return f"{kind}, {form.words}"
+
+    def _field(self, number: int, view: View, at: tuple[int, int]) -> tuple[bool, bool]:
+        """Whether the field's name fits, and whether it surely is that field's name."""
+        label = int(self.prints.label[number])
+        if view.column is not None and view.is_cell(*at) and self._fits(view.column, label):
+            return True, True
+        before = view.before(at[0], BEFORE)
+        if view.column is not None:
+            before = before[before.rfind(b"\n") + 1 :]
+        names, sure = names_before(before)
+        named = any(self._fits(name, label) for name in names)
+        return named, named and sure
+
+
+def _is_bordered(view: View, at: tuple[int, int], *, mail: bool) -> bool:
+    """Whether the identifier ends where it ends: ``anna@x.de`` in ``joanna@x.de`` or ``anna@x.de.example`` is another."""
+    start, end = at
+    before, after = view.before(start, 2), view.after(end, 2)
+    first, last = view.after(start, 1), view.before(end, 1)
+    if _continues(before[-1:], first) or _continues(last, after[:1]):
+        return False
+    if mail:
+        return not (_is_word(before[-1:]) or before[-1:] in {b".", b"+", b"-", b"_"} or (after[:1] in {b".", b"-"} and _is_word(after[1:2])) or _is_word(after[:1]))
+    return not (first.isdigit() and before[-1:] in {b".", b","} and before[:1].isdigit()) and not (
+        last.isdigit() and after[:1] in {b".", b","} and after[1:2].isdigit()
+    )
+
+
+def _is_word(byte: bytes) -> bool:
+    return byte.isalnum()
+
+
+def _continues(left: bytes, right: bytes) -> bool:
+    return (left.isdigit() and right.isdigit()) or (left.isalpha() and right.isalpha())
+
+
+def _is_one(view: View, at: tuple[int, int]) -> bool:
+    """Whether groups of one identifier stand near each other, in one line, and not inside a longer word or number."""
+    held = view.content[at[0] : at[1]].tobytes()
+    gap = 0
+    for byte in held:
+        if byte == 10:
+            return False
+        gap = 0 if chr(byte).isalnum() or byte >= 128 else gap + 1
+        if gap > GAP:
+            return False
+    before, after = view.before(at[0], 2), view.after(at[1], 2)
+    left = before[-1:] in {b"-", b".", b":", b"/"} and before[:1].isdigit() and held[:1].isdigit()
+    right = after[:1] in {b"-", b":", b"/"} and after[1:2].isdigit() and held[-1:].isdigit()
+    return not left and not right

@@ -1,0 +1,323 @@
+"""The matcher of identifiers and text: brings pieces before the sweep, and what it hits before the judge.
+
+A window is copied into a *pad* in slices, swept, and what it escapes or encodes is decoded into a second pad and swept too, then once more,
+for what was encoded twice. Hits come back in the pad's positions and are told in the piece's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from expunge.hunt import decoding, sweep
+from expunge.hunt.judge import Judge, Seen, View
+from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
+from expunge.hunt.prints import Kind, Sighting, Tier
+from expunge.hunt.sweep import PAD, TAIL, Hits, Work
+from expunge.hunt.tables import Group, Prints, build
+
+SLICE = 256 << 10
+"""Bytes that are swept at once: with its words and candidates a slice stays in the second-level cache."""
+
+OVERLAP = 4096
+"""Bytes that a slice begins with again: longer than any needle."""
+
+DEPTH = 2
+"""How often what was decoded is decoded again: base64 of JSON with escapes is 2."""
+
+SHARED = 8
+"""Persons that one string may stand for before it stands for nobody: of a needle of more, the first ones are told, for review."""
+
+AROUND = 80
+"""Bytes of context on each side of a sighting."""
+
+NEAR = 512
+"""Bytes within which another trace of the same person corroborates a name."""
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+
+class _Pad:
+    """A buffer to sweep, for ``room`` bytes, with the arrays that this needs; what is never touched costs nothing."""
+
+    def __init__(self, room: int, passages: int) -> None:
+        self.room = room
+        self.bytes = np.zeros(room + PAD + TAIL, np.uint8)
+        self.bytes[:PAD] = 10
+        self.source = np.zeros(room + 64, np.int32)
+        words = room // 2 + 96
+        self.work = Work(
+            np.zeros(words, np.int32),
+            np.zeros(words, np.uint64),
+            np.zeros(words + 8, np.int32),
+            np.zeros(room // 64 + 2, np.uint8),
+            np.zeros(passages, np.int32),
+        )
+
+    def end(self, size: int) -> None:
+        """Line feeds behind the last byte, whatever lay there."""
+        self.bytes[PAD + size : PAD + size + TAIL] = 10
+
+
+def _hits(room: int) -> Hits:
+    ints = [np.zeros(room, np.int32) for _ in range(4)]
+    floats = [np.zeros(room, np.float32) for _ in range(2)]
+    return Hits(np.zeros(room, np.uint8), ints[0], ints[1], ints[2], floats[0], floats[1], ints[3])
+
+
+class Search:
+    """Sees the needles of some pages. Not to be used by two threads at once."""
+
+    def __init__(self, pages: Iterable[bytes]) -> None:
+        """Build the tables.
+
+        Raises:
+            ValueError: a page is not one of this family's.
+        """
+        self.groups, self.prints = build(pages)
+        self.judge = Judge(self.prints, len(self.prints.subject))
+        most = max((len(group.tables.passage_sum) for group in self.groups), default=0)
+        self._pads = [_Pad(SLICE + OVERLAP, most)]
+        self._hits = _hits(4096)
+        self._most = most
+        self._named: set[str] = set()
+
+    def look(self, piece: Piece) -> Iterator[Sighting]:
+        """Identifiers and texts in a window of bytes, in the cells of rows, and in the names of what holds them."""
+        if not self.groups:
+            return
+        found: list[Sighting] = []
+        if isinstance(piece, Blob | Rows):
+            found += self._look_names(piece)
+        if isinstance(piece, Blob) and not piece.opaque:
+            found += self._look_blob(piece)
+        elif isinstance(piece, Rows):
+            found += self._look_rows(piece)
+        yield from _corroborated(found, self.prints)
+
+    def close(self, place: Place) -> Iterator[Sighting]:
+        """Forget the place; nothing shows only at its end."""
+        self._named.discard(place.text)
+        return iter(())
+
+    def _look_names(self, piece: Blob | Rows) -> list[Sighting]:
+        text = piece.place.text
+        if text in self._named:
+            return []
+        self._named.add(text)
+        names = [text, *(piece.columns if isinstance(piece, Rows) else ())]
+        content = np.frombuffer("\n".join(names).encode("utf-8", "replace"), np.uint8)
+        view = View(content)
+        return [self._sighting(seen, piece.place, view, None, " in a name") for seen in self._seen(content, view, 0, last=True)]
+
+    def _look_blob(self, piece: Blob) -> list[Sighting]:
+        content = np.frombuffer(piece.data, np.uint8)
+        view = View(content)
+        seen = self._seen(content, view, piece.overlap, last=piece.last)
+        return [self._sighting(one, piece.place, view, piece.offset, "") for one in seen]
+
+    def _look_rows(self, piece: Rows) -> list[Sighting]:
+        found: list[Sighting] = []
+        for name, column in piece.columns.items():
+            place = piece.place.of(column=name)
+            if isinstance(column, Texts):
+                found += self._look_texts(piece, place, name, column)
+            elif isinstance(column, Numbers):
+                found += self._look_numbers(piece, place, name, column)
+        return found
+
+    def _look_texts(self, piece: Rows, place: Place, name: str, column: Texts) -> list[Sighting]:
+        content, starts = _joined(column)
+        view = View(content, column=name)
+        found = []
+        for seen in self._seen(content, view, 0, last=True, starts=starts):
+            row = int(np.searchsorted(starts, seen.start, side="right")) - 1
+            found.append(self._sighting(seen, place, view, None, "", piece.key(row)))
+        return found
+
+    def _look_numbers(self, piece: Rows, place: Place, name: str, column: Numbers) -> list[Sighting]:
+        found = []
+        for group in self.groups:
+            for row, number in _numbers(column, group):
+                told = self.judge.number(number, name)
+                if told is not None:
+                    tier, strength, form = told
+                    subject = int(self.prints.subject[number])
+                    found.append(Sighting(place, Kind.IDENTIFIER, tier, subject, number, strength, form, row=piece.key(row)))
+        return found
+
+    def _sighting(self, seen: Seen, place: Place, view: View, base: int | None, where: str, row: str | None = None) -> Sighting:
+        context = view.content[max(seen.start - AROUND, 0) : seen.end + AROUND].tobytes()
+        kind = Kind.TEXT if self.prints.text[seen.print] else Kind.IDENTIFIER
+        offset = None if base is None else base + seen.start
+        subject = int(self.prints.subject[seen.print])
+        length = seen.end - seen.start
+        return Sighting(place, kind, seen.tier, subject, seen.print, seen.strength, seen.form + where, offset, length, row, context)
+
+    def _seen(self, content: Bytes, view: View, overlap: int, *, last: bool, starts: npt.NDArray[np.int64] | None = None) -> list[Seen]:
+        """What all slices show, each thing once, the surest first."""
+        found: list[Seen] = []
+        begin, done = 0, overlap
+        while True:
+            size = min(SLICE + OVERLAP, len(content) - begin)
+            final = begin + size == len(content)
+            found += self._slice(content[begin : begin + size], view, begin, done - begin, last=final and last)
+            if final:
+                break
+            done = begin + size
+            begin = done - OVERLAP
+        if starts is not None:
+            found = [one for one in found if _in_one_row(one, starts)]
+        return _distinct(found)
+
+    def _slice(self, content: Bytes, view: View, base: int, overlap: int, *, last: bool) -> list[Seen]:
+        pad = self._pads[0]
+        size = len(content)
+        pad.bytes[PAD : PAD + size] = content
+        pad.end(size)
+        found = self._sweep(pad, size, view, base, None, (overlap, size, last))
+        source: npt.NDArray[np.int32] | None = None
+        for depth in range(1, DEPTH + 1):
+            if not pad.work.flags[: (size + 63) >> 6].any():
+                break
+            inner = self._pad(depth, size * decoding.GROWTH + 1024)
+            wrote = decoding.decode(pad.bytes, size, pad.work.flags, inner.bytes, inner.source)
+            if wrote == 0:
+                break
+            inner.end(wrote)
+            source = inner.source[:wrote] - PAD if source is None else source[inner.source[:wrote] - PAD]
+            pad, size = inner, wrote
+            found += self._sweep(pad, size, view, base, source, (overlap, len(content), last))
+        return found
+
+    def _pad(self, depth: int, room: int) -> _Pad:
+        while len(self._pads) <= depth:
+            self._pads.append(_Pad(room, self._most))
+        if self._pads[depth].room < room:
+            self._pads[depth] = _Pad(room, self._most)
+        return self._pads[depth]
+
+    def _sweep(
+        self, pad: _Pad, size: int, view: View, base: int, source: npt.NDArray[np.int32] | None, edge: tuple[int, int, bool]
+    ) -> list[Seen]:
+        """One sweep for each group. ``edge``: what was told before ends here, the slice ends here, and nothing comes after."""
+        sweep.classify(pad.bytes, size, pad.work.flags)
+        overlap, length, last = edge
+        found: list[Seen] = []
+        weak = self.judge.weak_column(view.column)
+        for group in self.groups:
+            for hit in range(self._run(pad, size, group, dense=source is not None, weak=weak)):
+                start, end, needed = (int(one[hit]) - PAD for one in (self._hits.start, self._hits.end, self._hits.needed))
+                if source is not None:
+                    needed = int(source[needed - 1]) + 1 if needed <= size else length + (needed - size) * (int(source[-1]) + 1 >= length)
+                if (needed > length and not last) or min(needed, length) <= overlap:
+                    continue
+                local = view if source is None else View(pad.bytes[PAD : PAD + size], column=view.column, encoded=True)
+                at = (start, end) if source is not None else (base + start, base + end)
+                for seen in self._judged(group, hit, local, at):
+                    found.append(seen.moved(base, source) if source is not None else seen)
+        return found
+
+    def _run(self, pad: _Pad, size: int, group: Group, *, dense: bool, weak: bool) -> int:
+        while True:
+            count = sweep.sweep_spans(pad.bytes, size, group.tables, pad.work, self._hits, 0, dense)
+            count = sweep.sweep_words(pad.bytes, size, group.tables, pad.work, self._hits, count, weak)
+            if count <= len(self._hits.kind):
+                return int(count)
+            self._hits = _hits(2 * count)
+
+    def _judged(self, group: Group, hit: int, view: View, at: tuple[int, int]) -> Iterator[Seen]:
+        kind, ref = int(self._hits.kind[hit]), int(self._hits.ref[hit])
+        if kind == sweep.TEXT:
+            first, behind = group.passage_sharers[ref : ref + 2]
+            sharers = [(int(one), 0) for one in group.passage_prints[first : min(behind, first + SHARED + 1)]]
+        elif kind in {sweep.FORM, sweep.WEAK}:
+            sharers = [(int(group.form_print[ref]), int(group.form_form[ref]))]
+        else:
+            keys = group.tables.whole.keys
+            behind = ref
+            while behind < len(keys) and keys[behind] == keys[ref] and behind <= ref + SHARED:
+                behind += 1
+            sharers = [(int(group.whole_print[one]), int(group.whole_form[one])) for one in range(ref, behind)]
+        many = len({int(self.prints.subject[number]) for number, _ in sharers}) > SHARED
+        for number, form in sharers:
+            told = (
+                self.judge.text(float(self._hits.share[hit]), float(self._hits.bits[hit]))
+                if kind == sweep.TEXT
+                else self.judge.identifier(number, form, kind, view, at)
+            )
+            if told is not None:
+                tier, strength, words = told
+                yield Seen(at[0], at[1], number, Tier.REVIEW if many else tier, strength, words + (", encoded" if view.encoded else ""))
+
+
+def _joined(column: Texts) -> tuple[Bytes, npt.NDArray[np.int64]]:
+    """The cells behind one another, a line feed after each; where each begins."""
+    rows = len(column.offsets) - 1
+    starts = column.offsets + np.arange(rows + 1)
+    content = np.full(int(starts[-1] - starts[0]), 10, np.uint8)
+    lengths = np.diff(column.offsets)
+    if rows:
+        held = column.buffer[int(column.offsets[0]) : int(column.offsets[-1])]
+        content[np.arange(len(held)) + np.repeat(np.arange(rows), lengths)] = held
+    return content, starts - starts[0]
+
+
+def _in_one_row(seen: Seen, starts: npt.NDArray[np.int64]) -> bool:
+    row = int(np.searchsorted(starts, seen.start, side="right")) - 1
+    return seen.end < int(starts[row + 1])
+
+
+def _numbers(column: Numbers, group: Group) -> Iterator[tuple[int, int]]:
+    """Rows and prints of integers that are needles."""
+    values = column.values
+    if not len(group.numbers) or values.dtype.kind not in "iuf" or not len(values):
+        return
+    real = values.astype(np.float64) if values.dtype.kind == "f" else None
+    if real is not None:
+        whole = np.isfinite(real) & (np.abs(real) < 2.0**53)
+        whole &= np.where(whole, real, 0) == np.floor(np.where(whole, real, 0))
+        integers = np.where(whole, real, 0).astype(np.int64)
+    else:
+        whole = values <= np.iinfo(np.int64).max if values.dtype.kind == "u" else np.ones(len(values), np.bool_)
+        integers = values.astype(np.int64)
+    if column.missing is not None:
+        whole &= ~column.missing
+    places = np.searchsorted(group.numbers, integers)
+    places[places == len(group.numbers)] = 0
+    for row in np.nonzero(whole & (group.numbers[places] == integers))[0]:
+        place = int(places[row])
+        while place < len(group.numbers) and group.numbers[place] == integers[row]:
+            yield int(row), int(group.number_print[place])
+            place += 1
+
+
+def _distinct(found: list[Seen]) -> list[Seen]:
+    """Of overlapping ones of one print the surest: a thing may be seen by its words, its bytes and once more decoded."""
+    kept: dict[int, list[Seen]] = {}
+    for one in sorted(found, key=lambda seen: (seen.tier is not Tier.FOUND, -seen.strength, seen.start)):
+        others = kept.setdefault(one.print, [])
+        if not any(one.start < other.end and other.start < one.end for other in others[-64:]):
+            others.append(one)
+    return sorted((one for several in kept.values() for one in several), key=lambda seen: seen.start)
+
+
+def _corroborated(found: list[Sighting], prints: Prints) -> Iterator[Sighting]:
+    """All but names of persons that stand alone: no other trace of the same person in the same row, or near."""
+    names = [one for one in found if prints.name[one.print]]
+    others = {(one.subject, one.row) for one in found if not prints.name[one.print]} if names else set()
+    for one in found:
+        if not prints.name[one.print]:
+            yield one
+        elif one.row is not None:
+            if (one.subject, one.row) in others:
+                yield one
+        elif any(
+            other.subject == one.subject and not prints.name[other.print] and abs((other.offset or 0) - (one.offset or 0)) < NEAR
+            for other in found
+            if other.row is None
+        ):
+            yield one
