@@ -7,6 +7,7 @@ its bytes are looked at all the same. A module has ``FORMATS``, the ``Format`` v
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 from expunge.errors import MissingExtra
 from expunge.hunt.readers.columnar_claims import is_stream
+from expunge.hunt.readers.pg_names import is_dump
 from expunge.hunt.reading import Format
 
 Knows: TypeAlias = Callable[[bytes, str], bool]
@@ -46,12 +48,16 @@ class Known:
         Raises:
             MissingExtra: the optional library of its reader is not installed.
         """
-        try:
-            module = importlib.import_module(f"expunge.hunt.readers.{self.module}")
-        except ImportError:
-            raise MissingExtra(f"{self.name} needs expunge[{self.extra}]") from None
-        formats: tuple[Format, ...] = module.FORMATS
-        return next(one for one in formats if one.name == self.name)
+        return _format(self.name, self.module, self.extra)
+
+
+@functools.cache
+def _format(name: str, module: str, extra: str) -> Format:
+    try:
+        formats: tuple[Format, ...] = importlib.import_module(f"expunge.hunt.readers.{module}").FORMATS
+    except ImportError:
+        raise MissingExtra(f"{name} needs expunge[{extra}]") from None
+    return {one.name: one for one in formats}[name]
 
 
 def magic(*starts: bytes, at: int = 0) -> Knows:
@@ -113,7 +119,7 @@ FORMATS: tuple[Known, ...] = (
     Known("utf-16", "charsets"),
     Known("pickle", "pickles"),
     Known("notebook", "notebooks", named(".ipynb")),
-    Known("pg-dump", "pg_dump"),
+    Known("pg-dump", "pg_dump", is_dump),
     Known("mbox", "mail"),
     Known("mail", "mail"),
     Known("uuencode", "mail"),
