@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 _WHOLE = re.compile(rb"-?(?:0|[1-9]\d{0,17})\Z")
@@ -86,6 +85,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     )
 
 
-def any_of(array: pa.Array, part: bytes) -> bool:
-    """Whether a cell of the column has ``part`` in it."""
-    return bool(pc.any(pc.match_substring(array, part)).as_py())
+def holds(array: pa.Array, byte: bytes) -> bool:
+    """Whether a cell of the column that ``cells`` gave has ``byte`` in it."""
+    held = array.buffers()[2]
+    return held is not None and byte in held.to_pybytes()

@@ -15,7 +15,7 @@ import pyarrow as pa
 from expunge.hunt.pieces import Place, Unread, Why
 from expunge.hunt.readers.columns_arrow import rows_of
 from expunge.hunt.readers.columns_files import files_in
-from expunge.hunt.readers.columns_lines import Dialect, any_of, cells, typed
+from expunge.hunt.readers.columns_lines import Dialect, cells, holds, typed
 from expunge.hunt.reading import Opened, Reading
 
 BLOCK = 4 << 20
@@ -49,7 +49,7 @@ def copied(opened: Opened, place: Place, columns: Sequence[str], blocks: Iterato
 
 
 def _unescaped(array: pa.Array) -> pa.Array:
-    if not len(array) or not any_of(array, b"\\"):
+    if not len(array) or not holds(array, b"\\"):
         return array
     return pa.array([None if cell is None else plain(cell) for cell in array.to_pylist()], pa.binary())
 
@@ -100,9 +100,7 @@ def ended(block: bytes) -> int | None:
     r"""Where the rows of a block of lines end with ``\.``, or ``None``."""
     if block.startswith((b"\\.\n", b"\\.\r\n")) or block == b"\\.":
         return 0
-    at = block.find(b"\n\\.")
-    while at >= 0:
-        if block[at + 3 : at + 4] in (b"\n", b"\r", b""):
-            return at + 1
-        at = block.find(b"\n\\.", at + 1)
-    return None
+    ends = [at for mark in (b"\n\\.\n", b"\n\\.\r\n") if (at := block.find(mark)) >= 0]
+    if ends:
+        return min(ends) + 1
+    return len(block) - 2 if block.endswith(b"\n\\.") else None

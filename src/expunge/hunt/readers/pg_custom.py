@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 import pyarrow as pa
 import zstandard
@@ -136,7 +137,8 @@ def _unpacked_lz4(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield content
 
 
-_EXPANDERS = {"none": iter, "gzip": _inflated, "zstd": _unpacked_zstd, "lz4": _unpacked_lz4}
+_Expander: TypeAlias = Callable[[Iterator[bytes]], Iterator[bytes]]
+_EXPANDERS: Mapping[str, _Expander] = {"none": iter, "gzip": _inflated, "zstd": _unpacked_zstd, "lz4": _unpacked_lz4}
 """How data is expanded, by the name in the header."""
 
 FORMATS: tuple[Format, ...] = (Format("pg-custom", lambda head, _name: head.startswith(MAGIC), _custom),)
