@@ -52,7 +52,7 @@ def build(estate: Where, households: int, seed: int = 1, progress: Progress | No
         if progress:
             progress(last - 1, households)
     works.finish()
-    policy, environment = write_policy(estate)
+    policy, environment = write_policy(estate, unlisted=amounts.unlisted)
     someone = {"household": "1", "adult": "11", "child": "11"}
     return Summary(households, dict(sorted(works.records.items())), policy, environment, someone)
 
@@ -76,7 +76,7 @@ class _Works:
     def __init__(self, estate: Where, households: int, amounts: Amounts) -> None:
         root = estate.directory / "data"
         root.mkdir()
-        self._unlisted = estate.directory / "unlisted" if amounts.unlisted else None
+        self._unlisted = estate.directory if amounts.unlisted else None
         self._sql = SqlWriter(estate.sql_url)
         self._media: MediaWriter = BucketWriter(estate.media, estate.endpoint) if estate.media else FolderWriter(root / "media")
         self._lake = LakeWriter(root / "lake", 3 * households * amounts.points_per_person)

@@ -17,7 +17,18 @@ SEARCH = "          - {name: search, data_categories: [user.content.private.spok
 MEDIA = 'url: "${HOME_MEDIA_URL:-data/media}", versions: folder'
 
 
-def write_policy(estate: Where) -> tuple[Path, dict[str, str]]:
+HUNT = """
+# Every erasure also looks at these places, and at the whole of every store above, for copies that nobody listed.
+hunt:
+  owner: data platform team
+  places:
+    share: {url: share}
+    warehouse: {url: "sqlite:///warehouse/asr.db"}
+"""
+"""Where the copies that nobody listed lie; the policy knows the places, and nothing of what is in them."""
+
+
+def write_policy(estate: Where, *, unlisted: bool = False) -> tuple[Path, dict[str, str]]:
     """Copy ``expunge.yaml`` and its datasets into the estate's folder, its stores' places filled in.
 
     Returns the policy's path and the environment that it needs: a URL with a password is never written into a file.
@@ -31,6 +42,8 @@ def write_policy(estate: Where) -> tuple[Path, dict[str, str]]:
     if estate.media:
         endpoint = f', endpoint_url: "{estate.endpoint}"' if estate.endpoint else ""
         text = _replaced(text, MEDIA, f'url: "${{HOME_MEDIA_URL:-{estate.media}}}"{endpoint}')
+    if unlisted:
+        text += HUNT
     policy = estate.directory / "expunge.yaml"
     policy.write_text(text, "utf-8")
     datasets = shutil.copytree(HERE / "datasets", estate.directory / "datasets")

@@ -68,7 +68,7 @@ def _clip(batch: Batch, home: Family, amounts: Amounts, recordings: Recordings, 
     clip = str(UUID(int=home.dice.getrandbits(128), version=4))
     # The first of everybody's clips is recent enough to be in the log; one in ten of the others is past its term of 30 days.
     at = home.ago(LOG_DAYS - 1) if nth == 0 else home.ago(*((29, 1) if home.dice.random() < 0.9 else (120, 31)))
-    said = _counting(home, recordings, speaker.profile) if speaker.profile is not None else _order(home, recordings)
+    said = _counting(home, recordings, speaker.profile, UUID(clip)) if speaker.profile is not None else _order(home, recordings)
     key = f"voice/{home.number}/{speaker.folder}/{clip}.{said.suffix}"
     batch.add("clips", clip, speaker.household, speaker.profile, speaker.person, home.device(SPEAKER), key, at, said.seconds)
     heard = at + timedelta(seconds=1)
@@ -82,12 +82,12 @@ def _clip(batch: Batch, home: Family, amounts: Amounts, recordings: Recordings, 
         batch.blobs.append(_blob(home, key, clip, speaker, nth, said))
 
 
-def _counting(home: Family, recordings: Recordings, profile: int) -> Utterance:
+def _counting(home: Family, recordings: Recordings, profile: int, clip: UUID) -> Utterance:
     numbers = tuple(int(home.dice.random() * 10) for _ in range(4))
     voice = profile % len(recordings.digits)
     text = " ".join(SPOKEN[number] for number in numbers)
-    seconds = round(recordings.seconds_of(voice, numbers), 2)
-    return Utterance(text, "countingGame", {"numbers": list(numbers)}, seconds, "wav", partial(recordings.counted, voice, numbers))
+    seconds = round(recordings.seconds_of(voice, numbers, clip), 2)
+    return Utterance(text, "countingGame", {"numbers": list(numbers)}, seconds, "wav", partial(recordings.counted, voice, numbers, clip))
 
 
 def _order(home: Family, recordings: Recordings) -> Utterance:

@@ -8,12 +8,15 @@ import json
 import pickle
 import sqlite3
 import struct
+import tarfile
 import wave
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow.parquet as pq
 import pytest
@@ -38,6 +41,7 @@ from expunge.terms import Scope, Selector
 from expunge.testing.services import S3
 
 SMALL = Amounts(unlisted=True)
+CLIP = UUID("6ee04a1c-9d3e-4b0e-8b52-3a6d0c5f7e91")
 CATEGORIES = (
     "user.biometric", "user.location", "user.content", "user.content.private.spoken", "user.content.private.message",
     "user.content.private.remembered", "user.health_and_medical", "user.name", "user.contact", "user.demographic", "user.behavior",
@@ -90,6 +94,18 @@ def objects_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def unlisted_of(folder: Path) -> int:
+    share = folder / "share"
+    with (share / "analytics" / "kids_q2_final.csv").open(encoding="utf-8") as sheet:
+        count = len(sheet.readlines()) - 1
+    count += len(pickle.loads((share / "notebooks" / "wake_word_sample.pkl").read_bytes()))
+    count += len(json.loads((share / "notebooks" / "wake_word_tuning.ipynb").read_text("utf-8"))["cells"][0]["outputs"][0]["text"])
+    with tarfile.open(share / "exports" / "clips_for_supplier.tar.gz") as clips:
+        count += len(clips.getmembers())
+    with closing(sqlite3.connect(folder / "warehouse" / "asr.db")) as forgotten:
+        return count + int(forgotten.execute("SELECT count(*) FROM tmp_asr_2019").fetchone()[0])
+
+
 def keys_of(paths: Iterable[str]) -> set[str]:
     return {path.removeprefix(".versions/").rpartition("/")[0] if path.startswith(".versions/") else path for path in paths}
 
@@ -104,9 +120,7 @@ def test_summary_counts_what_lies_there(built: tuple[Path, Summary]) -> None:
     }
     keys = keys_of(objects_of(folder))
     counted |= Counter(f"media.{program._collection(key)}" for key in keys)
-    with (folder / "unlisted" / "analytics" / "kids_q2_final.csv").open(encoding="utf-8") as sheet:
-        counted["unlisted"] = len(sheet.readlines()) - 1
-    counted["unlisted"] += len(pickle.loads((folder / "unlisted" / "notebooks" / "wake_word_sample.pkl").read_bytes()))
+    counted["unlisted"] = unlisted_of(folder)
     assert dict(summary.records) == counted
     assert all(count > 0 for count in summary.records.values())
 
@@ -174,9 +188,9 @@ def test_old_and_hidden_versions_lie_where_the_store_looks(built: tuple[Path, Su
 def test_recordings_stay_readable_when_stamped() -> None:
     held = recordings.load()
     stamp = b'{"clip": "x"}'
-    with wave.open(io.BytesIO(held.counted(0, (1, 2, 3), stamp))) as sound:
+    with wave.open(io.BytesIO(held.counted(0, (1, 2, 3), CLIP, stamp))) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (8_000, 1, 2)
-        assert sound.getnframes() == round(held.seconds_of(0, (1, 2, 3)) * 8_000)
+        assert sound.getnframes() == round(held.seconds_of(0, (1, 2, 3), CLIP) * 8_000)
     flac = held.command(0, stamp)
     assert flac[:4] == b"fLaC"
     assert flac[42:46] == b"\x02" + struct.pack(">I", 4 + len(stamp))[1:]

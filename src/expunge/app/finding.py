@@ -157,7 +157,7 @@ def _table(rooms: Rooms, text: str, find: Find, source: str, table: str, inside:
     roots: Mapping[str, Root] = look(rooms, Scope()).held.roots
     collection = table_collection(shape, _named(rooms, find), catalog, roots)
     by_content = "meta" in collection
-    name = source if listed else name_for(Path(inside).stem if inside else source, [*catalog.stores, *_places(rooms)])
+    name = source if listed else name_for(Path(inside).stem if inside else f"{source}_adopted", [*catalog.stores, *_places(rooms)])
     file, key = _file_for(rooms, name, table)
     grown = text if listed else with_store(text, name, {"kind": "sql", "url": url, "datasets": [file]})
     grown = with_dataset(text, source, file) if listed else grown
@@ -172,7 +172,7 @@ def _file(rooms: Rooms, text: str, source: str, inside: str) -> Adoption:
         raise InvalidRequest(f"{why}; take the file away, or declare the collection that it belongs to", where=source)
     listed = held is not None
     mine = next((name for name, note in catalog.stores.items() if not listed and _same_place(rooms, source, note.options.get("url"))), None)
-    name = source if listed else mine or name_for(f"{source}_files", [*catalog.stores, *_places(rooms)])
+    name = source if listed else mine or name_for(f"{source}_adopted", [*catalog.stores, *_places(rooms)])
     collection = file_collection(
         inside, name_for(Path(inside).name.partition(".")[2] or "files", [note.name for note in catalog.in_store(name)])
     )
@@ -196,7 +196,7 @@ def _places(rooms: Rooms) -> list[str]:
 def _file_for(rooms: Rooms, store: str, collection: str) -> tuple[str, str]:
     """A new dataset file's name beside the policy, and a dataset key that is not taken."""
     keys = {note.dataset for note in rooms.policy.catalog.collections.values()}
-    stem = name_for(f"adopted_{store}_{collection}", [])
+    stem = name_for(f"{store}_{collection}", [])
     taken = [one.stem for one in (rooms.policy.folder / "datasets").glob("*.yml")]
     name = name_for(stem, taken)
     return f"datasets/{name}.yml", name_for(name, sorted(keys))
@@ -231,7 +231,7 @@ def _named(rooms: Rooms, find: Find) -> dict[str, str]:
         column = _place(one).get("column")
         forms = one.detail["forms"] if isinstance(one.detail, Mapping) else {}
         for form in forms if isinstance(forms, Mapping) else ():
-            how, _, type_ = form.rpartition(" of ")
+            type_, _, how = form.partition(", ")
             if column is not None and type_ in known and how in SELECTABLE:
                 named.setdefault(str(column), type_)
     return named

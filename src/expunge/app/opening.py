@@ -28,10 +28,10 @@ from expunge.policy.load import load
 from expunge.policy.model import Policy
 from expunge.ports import Clock, Hunter
 from expunge.runtime.clock import SystemClock
-from expunge.runtime.fleet import InProcess
+from expunge.runtime.fleet import InProcess, Processes
 from expunge.runtime.settings import Settings
 from expunge.runtime.telemetry import configure
-from expunge.stores.base import Store
+from expunge.stores.base import Splits, Store
 from expunge.stores.registry import open_store
 
 EXTERNAL_ROOT = "EXPUNGE_EXTERNAL_ROOT"
@@ -81,7 +81,9 @@ def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
     log = Log.open(control.evidence / "log", log_signer, clock)
     _publish_trust(control.evidence / "trust.json", Trust.of(log_signer.vkey, executor.vkey, verifier.vkey))
     register = Register.open(control.evidence)
-    return Rooms(policy, OpenStores(policy), journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts")
+    return Rooms(
+        policy, OpenStores(policy, _workers(env)), journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts"
+    )
 
 
 def _hunter(rooms: Rooms, path: Path, env: Mapping[str, str]) -> Hunter | None:
@@ -115,9 +117,11 @@ def _hunting() -> ModuleType:
 class OpenStores(Mapping[str, Store]):
     """The policy's stores by name; each is opened when it is first asked for, and again after it could not be."""
 
-    def __init__(self, policy: Policy) -> None:
-        """Open nothing yet."""
+    def __init__(self, policy: Policy, workers: int = 1) -> None:
+        """Open nothing yet. Stores whose work can be split spread it over ``workers`` processes, which they share."""
         self._policy = policy
+        self._workers = workers
+        self._fleet = Processes(workers)  # it starts none before there is work
         self._open: dict[str, Store] = {}
 
     def __getitem__(self, name: str) -> Store:
@@ -132,7 +136,9 @@ class OpenStores(Mapping[str, Store]):
             known = ", ".join(self._policy.catalog.stores)
             raise UnknownStore(f"the policy lists no store {name!r}; it lists {known}", where=name)
         if name not in self._open:
-            self._open[name] = open_store(note.kind, name, note.options, self._policy.catalog.in_store(name))
+            store = self._open[name] = open_store(note.kind, name, note.options, self._policy.catalog.in_store(name))
+            if self._workers > 1 and isinstance(store, Splits):
+                store.use(self._fleet, self._workers)
         return self._open[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -147,6 +153,15 @@ class OpenStores(Mapping[str, Store]):
         """Close what was opened."""
         while self._open:
             self._open.popitem()[1].close()
+        self._fleet.close()
+
+
+def _workers(env: Mapping[str, str]) -> int:
+    """How many processes a store's work may be spread over: one, unless somebody says so.
+
+    They are started anew, and import the program that opened this policy: a script that isn't made for that would run a second time.
+    """
+    return Settings.read(env).workers if "EXPUNGE_WORKERS" in env else 1
 
 
 def _keep_private(url: str) -> None:

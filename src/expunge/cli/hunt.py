@@ -99,12 +99,14 @@ def _status(one: Find) -> str:
 
 
 def _not_scanned(account: Mapping[str, Json]) -> None:
-    """What could not be looked at: not scanned is never clean."""
+    """What was looked at, and what could not be: not scanned is never clean."""
     for source, one in account.items():
-        told = one.get("not_scanned") if isinstance(one, Mapping) else None
-        if isinstance(told, Mapping) and told:
-            reasons: Sequence[str] = [f"{count} {why}" for why, count in told.items()]
-            out.print(f"[yellow]not scanned[/] in {escape(source)}: {escape('; '.join(reasons))}")
+        if not isinstance(one, Mapping):
+            continue
+        told = one["not_scanned"]
+        reasons: Sequence[str] = [f"{count} {why}" for why, count in told.items()] if isinstance(told, Mapping) else []
+        seen = f"{escape(source)}: {one['streams']:,} files, {one['rows']:,} rows, {one['bytes']:,} bytes"
+        out.print(seen + (f"; [yellow]not scanned, or not whole[/]: {escape('; '.join(reasons))}" if reasons else ""))
 
 
 def _readable(one: Sample) -> str:

@@ -2,6 +2,8 @@
 
 - A place where the policy keeps records of these people is no find.
 - A text that is also recognised in a listed, verified place is common: it makes nothing certain. The listed places are the control group.
+- Anything else that is recognised there is somebody else's by the policy, and was verified as such: one thing to look at for each
+  collection (a second upload under another key is found so), never a reason to keep the run incomplete.
 - Many weak sightings of different prints in one place are a copy, though none of them would be one by itself.
 - What a reader sees twice (a database file's pages, and its tables) is one find, by the table.
 """
@@ -65,15 +67,20 @@ def judge(groups: Iterable[Group], listed: Listed) -> tuple[list[Found], dict[st
             if not rare:
                 aside["common"] += group.count
                 continue
-            places.setdefault(group.place, _Place(group.place)).take(group, certain=_certain(group, rare, listed))
+            place = _told_as(group.place, listed)
+            places.setdefault(place, _Place(place)).take(group, certain=_certain(group, rare, listed))
     seen = [one for one in places.values() if not _told_by_a_table(one.place, places)]
     return [_found(one, listed) for one in sorted(seen, key=lambda one: (not one.certain, one.place.text))], dict(aside)
 
 
 def _certain(group: Group, rare: int, listed: Listed) -> bool:
-    if listed.verified(group.place) and group.kind is Kind.IDENTIFIER:
-        return False  # somebody else's record speaks of the person: the policy's verifier has been there, a person should look
-    return group.tier is Tier.FOUND or rare >= CONCENTRATED
+    return not listed.verified(group.place) and (group.tier is Tier.FOUND or rare >= CONCENTRATED)
+
+
+def _told_as(place: Place, listed: Listed) -> Place:
+    """A listed file is told as its collection: there may be thousands."""
+    note = listed.collection(place)
+    return Place(place.source, table=note.name) if note is not None and place.path and listed.verified(place) else place
 
 
 def _told_by_a_table(place: Place, places: Iterable[Place]) -> bool:

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from expunge.hunt.pieces import Place
 from expunge.policy.catalog import Catalog, CollectionNote
 
+_OLD = ".versions/"
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 
@@ -33,7 +34,9 @@ class Listed:
         """The collection that a place is part of, whether or not the very column is declared."""
         if place.table is not None and not place.path:
             return self._tables.get((place.source, place.table))
-        path = place.path.partition("?versionId=")[0].removeprefix(".versions/")
+        path = place.path.partition("?versionId=")[0]
+        if path.startswith(_OLD):  # a folder's old versions: ``.versions/KEY/N``
+            path = path.removeprefix(_OLD).rpartition("/")[0]
         return next((note for pattern, note in self._files.get(place.source, ()) if pattern.match(path)), None)
 
     def verified(self, place: Place) -> bool:

@@ -1,7 +1,8 @@
 """From records that are about to go to traces: which of a record's fields identify its subject, and which are content.
 
-A field that points at a record which stays (a child's household) is no trace: it would find everybody else of that household. A record's
-own key is one, if it is long enough to mean that record only; so is every field that the policy files under a category of identifiers.
+A field that points at a record which stays (a child's household), or that holds somebody's key, is no trace: it would find everybody else
+of that household; the people's own keys are given apart. A record's own key is a trace, if it is long enough to mean that record only; so
+is every other field that the policy files under a category of identifiers.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ FEWEST_DIMENSIONS = 8
 KEYS = ("user.unique_id", "user.contact", "user.device", "user.government_id", "user.financial", "user.account", "user.authorizing")
 """fideslang's categories of what people are known by, and those below them."""
 
+WORDS = (FieldType.TEXT, FieldType.JSON, FieldType.OTHER)
+"""Types of fields that hold what somebody said or wrote; a time as text is none."""
+
 AT_ONCE = 2_000
 """Traces handed to a family in one go: with clips of 100 kB that is 200 MB at the most, and enough to fill a page."""
 
@@ -44,13 +48,14 @@ def of_people(people: Iterable[tuple[int, Identifier]]) -> Iterator[Trace]:
 
 def of_records(catalog: Catalog, gone: Iterable[Gone], tracks: Tracks) -> Iterator[Trace]:
     """Traces of records, in their order; fixes are collected in ``tracks``, whose traces come when all records were seen."""
+    known = {name for kind in catalog.kinds.values() for name in (kind.key, *kind.identities)}
     for one in gone:
         note = catalog.collections[one.collection]
         place = _fields(note)
         if place is not None and (not one.fields or {place[0], place[1]} <= set(one.fields)):
             tracks.take(one, place, _captured(note))
         for name, field in note.fields.items():
-            if (not one.fields or name in one.fields) and (place is None or name not in place):
+            if (not one.fields or name in one.fields) and (place is None or name not in place) and name.rpartition(".")[2] not in known:
                 value = _value(one.record.fields, name)
                 yield from _of_field(one, note, field, value)
         if one.record.body is not None and not one.fields:
@@ -92,12 +97,14 @@ def _of_field(one: Gone, note: CollectionNote, field: FieldNote, value: Json) ->
         return
     origin = f"{note.address}.{field.name}"
     held = one.types.get(field.name, FieldType.TEXT)
-    if field.primary_key and field.identity is None:
+    if field.identity is not None:
+        return
+    if field.primary_key:
         if not one.fields and isinstance(value, str) and len(value) >= LONG_KEY:
             yield Trace(one.subject, Role.KEY, origin, key_name(note.name, field.name), value, held)
-    elif field.identity is not None or any(_is_key(category) for category in field.categories):
+    elif any(_is_key(category) for category in field.categories):
         if isinstance(value, str | int):
-            yield Trace(one.subject, Role.KEY, origin, field.identity or field.name, value, held)
+            yield Trace(one.subject, Role.KEY, origin, field.name, value, held)
     elif any(category == "user" or category.startswith("user.") for category in field.categories):
         yield from _of_content(one.subject, origin, field.name, value, held)
 
@@ -109,7 +116,7 @@ def _of_content(subject: int, origin: str, name: str, value: Json, held: FieldTy
             if raw:
                 yield Trace(subject, Role.BODY, origin, name, raw, held)
                 yield Trace(subject, Role.VECTOR, origin, name, raw, held)
-        elif " " in value.strip() or len(value) >= SENTENCE or origin.endswith("name"):
+        elif held in WORDS and (" " in value.strip() or len(value) >= SENTENCE or origin.endswith("name")):
             yield Trace(subject, Role.TEXT, origin, name, value, held)
     elif isinstance(value, Mapping):
         for inner, one in value.items():

@@ -95,7 +95,9 @@ def file_collection(path: str, name: str) -> dict[str, Any]:
 
 def dataset_text(key: str, collection: Mapping[str, Any]) -> str:
     """A dataset file with one collection."""
-    return _HEAD + yaml.safe_dump({"dataset": [{"fides_key": key, "collections": [dict(collection)]}]}, sort_keys=False, width=130)
+    return _HEAD + yaml.safe_dump(
+        {"dataset": [{"fides_key": key, "collections": [dict(collection)]}]}, sort_keys=False, default_flow_style=None, width=130
+    )
 
 
 def with_dataset(text: str, store: str, file: str) -> str:
