@@ -38,6 +38,9 @@ LIMIT = 4096
 MAGIC = 16
 """Bytes by which an SQLite file is known."""
 
+HEADER, MODES = 100, slice(18, 20)
+"""The header's length, and where it says whether the file has a write-ahead log (2, 2)."""
+
 BESIDE = ("", "-wal", "-journal")
 OWN_ROWS = frozenset({"rtree", "rtree_i32", "geopoly"})
 """Virtual tables whose shadow tables keep values in a form of their own: they are read as tables as well."""
@@ -125,21 +128,21 @@ class SqliteScan:
             Unavailable, Refused: as SQLite says.
         """
         with self._reading() as connection:
-            version = _version(connection)
+            before = self._state(connection)
             table = self._table(connection, part.name)
             if not table.columns:
                 raise gone(self._name)
-            yield from self._numbered(connection, part, table, version) if table.handle else self._keyed(connection, part.name, table)
+            for batch in self._numbered(connection, part, table) if table.handle else self._keyed(connection, part.name, table):
+                if self._state(connection) != before:  # a column's quoted name, where it is gone, would have been read as a text
+                    raise gone(self._name)
+                yield batch
 
-    def _numbered(self, connection: sqlite3.Connection, part: Part, table: _Table, version: int) -> Iterator[ScannedRows]:
+    def _numbered(self, connection: sqlite3.Connection, part: Part, table: _Table) -> Iterator[ScannedRows]:
         wanted = Range.of(part.range)
         while True:
-            if _version(connection) != version:  # or a column's quoted name, where it is gone, would be read as a text
-                raise gone(self._name)
             where = " AND ".join(wanted.conditions(table.handle)) or "true"
-            with closing(
-                connection.execute(_select(part.name, (table.handle,), table.columns, f"{where} ORDER BY 1 LIMIT {LIMIT}"))
-            ) as cursor:
+            statement = _select(part.name, (table.handle,), table.columns, f"{where} ORDER BY 1 LIMIT {LIMIT}")
+            with closing(connection.execute(statement)) as cursor:
                 batch = next(batches(cursor.fetchmany), None)
             if batch is None:
                 return
@@ -155,6 +158,10 @@ class SqliteScan:
                 keys = keys_of(columns[:width] or [tuple(range(count, count + len(columns[0])))])
                 count += len(keys)
                 yield ScannedRows(keys, dict(zip(table.columns, columns[width:], strict=True)))
+
+    def _state(self, connection: sqlite3.Connection) -> tuple[object, ...]:
+        """What changes when what is read may no longer be what was listed."""
+        return (connection.execute("PRAGMA schema_version").fetchone(), self._unlocked())
 
     def stream(self, part: Part) -> BinaryIO:
         """The bytes of the file or of one of its logs, as many as there are now.
@@ -188,6 +195,17 @@ class SqliteScan:
             columns = [column for column, _, hidden in found if hidden != COMPUTED]
         return _Table(tuple(columns), handle, () if handle else key)
 
+    def _unlocked(self) -> tuple[int, int] | None:
+        """Size and time of a file with a write-ahead log that nobody has open, else ``None``.
+
+        To open such a file as usual makes its log and index, which stay: and belong to us, so that an application may not open them. It is
+        opened as one that doesn't change instead, and held against its size and time.
+        """
+        with faults(self._name), self._path.open("rb") as file:
+            status, head = os.fstat(file.fileno()), file.read(HEADER)
+        logged = head[MODES] == b"\x02\x02"
+        return (status.st_size, status.st_mtime_ns) if logged and not self._path.with_name(f"{self._path.name}-shm").exists() else None
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that can't write.
@@ -195,7 +213,7 @@ class SqliteScan:
         Raises:
             Drift, Unavailable, Refused: as SQLite says.
         """
-        address = f"file:{quote(str(self._path))}?mode=ro"
+        address = f"file:{quote(str(self._path))}?mode=ro{'&immutable=1' if self._unlocked() else ''}"
         with translated(self._name), closing(sqlite3.connect(address, uri=True, timeout=self._patience)) as connection:
             connection.isolation_level = None
             connection.text_factory = _text
@@ -220,10 +238,6 @@ def _text(stored: bytes) -> str | bytes:
         return stored.decode()
     except UnicodeDecodeError:
         return stored
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
 
 def _module(sql: str | None) -> str:

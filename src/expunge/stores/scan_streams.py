@@ -61,9 +61,9 @@ class Positioned(io.RawIOBase):
 
 
 class Buffered(io.BufferedReader):
-    """A ``Positioned`` stream with a buffer, so that small reads cost little; it knows its holes."""
+    """A stream with a buffer, so that small reads cost little; it knows its holes."""
 
-    def __init__(self, raw: Positioned, ahead: int) -> None:
+    def __init__(self, raw: io.RawIOBase, ahead: int) -> None:
         """``ahead`` bytes are read at once."""
         super().__init__(raw, ahead)
         self._holes = raw if isinstance(raw, Sparse) else None
