@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from expunge.errors import MissingExtra
+from expunge.hunt.readers.arrays_signs import is_pickle, is_records, is_safetensors
 from expunge.hunt.readers.columnar_claims import is_stream
+from expunge.hunt.readers.csv_json_signs import is_json, is_table
 from expunge.hunt.readers.pg_names import is_dump
 from expunge.hunt.reading import Format
 
@@ -60,9 +62,32 @@ def _format(name: str, module: str, extra: str) -> Format:
     return {one.name: one for one in formats}[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """Recognises a stream by the bytes that it has at ``at``."""
+
+    starts: tuple[bytes, ...]
+    at: int = 0
+
+    def __call__(self, head: bytes, _name: str) -> bool:
+        """Whether it has one of them."""
+        return head.startswith(self.starts, self.at)
+
+
 def magic(*starts: bytes, at: int = 0) -> Knows:
     """A stream that has one of ``starts`` at byte ``at``."""
-    return lambda head, _name: head.startswith(starts, at)
+    return Magic(starts, at)
+
+
+@functools.cache
+def possible(formats: tuple[Known, ...], first: int) -> tuple[Known, ...]:
+    """The lines that a stream with this first byte may be of: most are told apart by it, and archives hold millions of streams."""
+
+    def may(known: Known) -> bool:
+        look = known.knows
+        return not isinstance(look, Magic) or look.at > 0 or any(start[0] == first for start in look.starts)
+
+    return tuple(one for one in formats if may(one))
 
 
 def named(*ends: str) -> Knows:
@@ -93,8 +118,10 @@ FORMATS: tuple[Known, ...] = (
     Known("sqlite-journal", "sqlite_file", magic(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")),
     Known("pg-custom", "pg_custom", magic(b"PGDMP")),
     Known("npy", "arrays", magic(b"\x93NUMPY")),
-    Known("hdf5", "arrays", magic(b"\x89HDF\r\n\x1a\n")),
-    Known("pdf", "pdf", magic(b"%PDF-")),
+    Known("hdf5", "arrays", magic(b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"MATLAB 5.0 MAT-file")),
+    Known("safetensors", "arrays_models", is_safetensors),
+    Known("tfrecord", "arrays_models", is_records),
+    Known("pdf", "pdf", lambda head, _name: b"%PDF-" in head[:1024]),
     Known("ole", "office", magic(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
     Known("rtf", "office", magic(b"{\\rtf")),
     # Zips that are something else first.
@@ -117,15 +144,15 @@ FORMATS: tuple[Known, ...] = (
     Known("cpio", "archives", magic(b"070701", b"070702", b"070707")),
     # Text with a structure.
     Known("utf-16", "charsets"),
-    Known("pickle", "pickles"),
-    Known("notebook", "notebooks", named(".ipynb")),
+    Known("pickle", "pickles", is_pickle),
+    Known("notebook", "notebooks"),
     Known("pg-dump", "pg_dump", is_dump),
     Known("mbox", "mail"),
     Known("mail", "mail"),
     Known("uuencode", "mail"),
     Known("western", "charsets"),
-    Known("json", "csv_json"),
-    Known("csv", "csv_json"),
+    Known("json", "csv_json", is_json),
+    Known("csv", "csv_json", is_table),
     Known("html", "markup"),
     Known("xml", "markup"),
 )

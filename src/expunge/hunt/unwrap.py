@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from expunge import errors
-from expunge.hunt.formats import FORMATS, Known
+from expunge.hunt.formats import FORMATS, Known, possible
 from expunge.hunt.pieces import WINDOW, Account, Blob, Media, Piece, Place, Rows, Unread, Why
 from expunge.hunt.readers.carving import Carved, Carver
 from expunge.hunt.readers.encodings import Look
@@ -62,7 +62,7 @@ class _Opening:
 
     def __init__(self, file: BinaryIO, place: Place, size: int | None, limits: Limits, account: Account, formats: Sequence[Known]) -> None:
         self.limits = limits
-        self.formats = formats
+        self.formats = tuple(formats)
         self.meter = Meter(limits, size)
         self.stack: list[_Stream] = []
         self._account = account
@@ -247,7 +247,7 @@ class _Stream:
     def _recognised(self) -> Format | None:
         """The format that knows this stream and may open it."""
         name = name_of(self.place)
-        known = next((one for one in self._opening.formats if one.recognises(self.head, name)), None)
+        known = next((one for one in possible(self._opening.formats, self.head[0]) if one.recognises(self.head, name)), None)
         if known is None:
             return None
         above = self._opening.stack[:-1]

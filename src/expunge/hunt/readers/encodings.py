@@ -19,7 +19,8 @@ from expunge.hunt.pieces import OVERLAP, Blob, Place
 from expunge.hunt.readers import encodings_kernel as kernel
 from expunge.hunt.readers import escapes_kernel as escapes
 from expunge.hunt.readers.runs import Run, decoded
-from expunge.hunt.readers.signs import known_binary
+from expunge.hunt.readers.runs_kernel import shorts
+from expunge.hunt.readers.signs import HEAD, PAIRS, known_binary
 from expunge.hunt.reading import Nested
 from expunge.hunt.spool import Meter
 from expunge.hunt.windows import Window
@@ -33,13 +34,19 @@ _BACK = 512
 _FLUSH = 1 << 18
 """Bytes of a view that are gathered before they go to the matchers: calls cost nothing then."""
 
-_SMALL = 4096
-"""Decoded runs up to here are lines of a view, unless they begin as a known format does: a stream of its own costs about 0.1 ms."""
+_SHORT = 4096
+"""Runs up to here are decoded as lines of a view, unless they begin as a known format does: a stream of its own costs about 0.1 ms."""
 
-_FOUND = 1024
+_SMALL = _SHORT * 3 // 4
+
+_FOUND = 4096
 
 _TABLE = np.zeros(256, dtype=np.uint8)
 _TABLE[np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", dtype=np.uint8)] = 1
+
+_BEGINS = np.zeros(65536, dtype=np.uint8)
+for _pair in PAIRS:
+    _BEGINS[_pair[0] | _pair[1] << 8] = 1
 
 
 class Look:
@@ -94,34 +101,57 @@ class Look:
         floor = max(0, window.overlap - _BACK, self._done - window.offset)
         while not self._open:
             count = kernel.runs(data, marks, start, floor, _TABLE, found)
-            for begin, end, line, more in found[:count].tolist():
-                floor = end
-                self._done = window.offset + end
-                text = bytes(window.data[begin:end])
-                if more and not window.last:
-                    self._open = Run(self._meter, window.offset + begin)
-                    self._open.add(text, line=end - line)
-                elif end - begin >= 2 * kernel.BLOCK:
-                    yield from self._short(text, window.offset + begin)
+            if not count:
+                break
+            floor = int(found[count - 1, 1])
+            self._done = window.offset + floor
+            begin, end, line, more = found[count - 1].tolist()
+            if more and not window.last:
+                self._open = Run(self._meter, window.offset + begin)
+                self._open.add(bytes(window.data[begin:end]), line=end - line)
+                count -= 1
+            yield from self._closed(window, data, found[:count])
             if count < _FOUND:
                 break
 
-    def _short(self, text: bytes, offset: int) -> Iterator[Blob | Nested]:
-        name, content = decoded(text)
-        if len(content) <= _SMALL and not known_binary(content):
+    def _closed(self, window: Window, data: kernel.Bytes, found: npt.NDArray[np.int64]) -> Iterator[Blob | Nested]:
+        """Runs that end in this window: the short ones decoded together, others each by itself."""
+        sizes = found[:, 1] - found[:, 0]
+        short = found[(sizes >= 2 * kernel.BLOCK) & (sizes <= _SHORT)]
+        if len(short):
+            into = np.empty(int(sizes.sum()) + len(short) + 64, dtype=np.uint8)
+            ends = np.empty((len(short), 3), dtype=np.int64)
+            count = shorts(data, short, _BEGINS, np.empty(_SHORT, dtype=np.uint8), into, ends)
+            yield from self._lines(window, short, into[:count], ends)
+        for begin, end, _, _ in found[sizes > _SHORT].tolist():
+            name, content = decoded(bytes(window.data[begin:end]))
             if content:
-                yield from self._view(name).add(content + b"\n")
-        else:
-            yield self._nested(name, offset, io.BytesIO(content), len(content))
+                yield self._nested(name, window.offset + begin, io.BytesIO(content), len(content))
+
+    def _lines(
+        self, window: Window, short: npt.NDArray[np.int64], into: kernel.Bytes, ends: npt.NDArray[np.int64]
+    ) -> Iterator[Blob | Nested]:
+        """Decoded short runs to their views; those that begin like a file are opened as one."""
+        filled = ends[:, 1] > ends[:, 0]
+        for name, kind in (("base64", 0), ("hex", 1)):
+            mine = filled & (ends[:, 2] & 1 == kind)
+            if mine.all():
+                yield from self._view(name).add(into.tobytes())
+            elif mine.any():
+                yield from self._view(name).add(b"".join(into[begin : end + 1].tobytes() for begin, end, _ in ends[mine].tolist()))
+        for row in np.flatnonzero(filled & (ends[:, 2] >= 2)).tolist():  # noqa: PLR2004  # the mark of ``shorts``
+            content = into[ends[row, 0] : ends[row, 1]].tobytes()
+            if known_binary(content):
+                name = "hex" if ends[row, 2] & 1 else "base64"
+                yield self._nested(name, window.offset + int(short[row, 0]), io.BytesIO(content), len(content))
 
     def _finished(self, run: Run) -> Iterator[Blob | Nested]:
         try:
-            if run.size <= _SMALL:
-                yield from self._short(run.text(), run.offset)
-            else:
-                file = run.file()
-                if run.name:
-                    yield self._nested(run.name, run.offset, file, run.size)
+            file = run.file()
+            if run.size > _SMALL or (run.size and known_binary(file.read(HEAD))):
+                yield self._nested(run.name, run.offset, file, run.size)
+            elif run.size:
+                yield from self._view(run.name).add(run.file().read() + b"\n")
         finally:
             run.close()
 

@@ -34,13 +34,13 @@ _CLOSED: tuple[tuple[bytes, str], ...] = (
 )
 
 
+_FIRST = {first: tuple(one for one in (*_ENCRYPTED, *_CLOSED) if one[0][0] == first) for first in range(256)}
+
+
 def _named(head: bytes) -> tuple[Why, str] | None:
-    for magic, name in _ENCRYPTED:
+    for magic, name in _FIRST.get(head[0], ()):
         if head.startswith(magic):
-            return (Why.ENCRYPTED, name)
-    for magic, name in _CLOSED:
-        if head.startswith(magic):
-            return (Why.UNSUPPORTED, name)
+            return (Why.ENCRYPTED if (magic, name) in _ENCRYPTED else Why.UNSUPPORTED, name)
     if head[3:11] == b"-FVE-FS-":
         return (Why.ENCRYPTED, "BitLocker")
     if head[2:5] == b"-lh" and head[6:7] == b"-":

@@ -5,17 +5,13 @@ from __future__ import annotations
 import binascii
 
 from expunge.hunt.pieces import Why
+from expunge.hunt.readers.runs_kernel import VARIED
 from expunge.hunt.readers.signs import known_binary, textlike
 from expunge.hunt.spool import Exceeded, Meter, Slice, Spool
 
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _BREAKS = b"\r\n\t "
 _URL = bytes.maketrans(b"-_", b"+/")
-_DIGEST = 64
-"""Bytes of the longest common digest (SHA-512): hex of that size which is no text is one, and is looked for as such, not decoded."""
-
-_VARIED = 10
-"""Different characters at the beginning of a run, at least: rules of dashes have 1, hex has about 16, base64 of sound about 40."""
 
 
 def compact(text: bytes) -> bytes:
@@ -62,13 +58,12 @@ def from_hex(text: bytes) -> bytes:
 
 
 def decoded(text: bytes) -> tuple[str, bytes]:
-    """The encoding's name and the content of a short run; no content if it is none, or only a digest."""
+    """The encoding's name and the content of a whole run; no content if it is none."""
     text = bare(compact(text))
-    if len(set(text[:256])) < _VARIED:
+    if len(set(text[:4096])) < VARIED:
         return ("base64", b"")
     if is_hex(text):
-        content = from_hex(text)
-        return ("hex", content if len(content) > _DIGEST or textlike(content) else b"")
+        return ("hex", from_hex(text))
     return ("base64", from_base64(text[shift(text) :]))
 
 
@@ -88,8 +83,8 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Bytes decoded, and characters that wait."""
-        return self._spool.size + len(self._rest) + len(self._head)
+        """Bytes decoded so far."""
+        return self._spool.size
 
     def add(self, text: bytes, *, line: int) -> None:
         """The characters that come next."""
@@ -106,7 +101,7 @@ class Run:
         if not self._begun:
             self._begun = True
             text = bare(text)
-            varied = len(set(text)) >= _VARIED
+            varied = len(set(text)) >= VARIED
             self.name = "" if not varied else "hex" if is_hex(text) else "base64"
             text = text[shift(text) :] if self.name == "base64" else text
         text = self._head + text
@@ -118,13 +113,10 @@ class Run:
             if not self._spool.add(content):
                 raise Exceeded(Why.TOO_LARGE, "no temporary space left")
 
-    def text(self) -> bytes:
-        """The run itself, as long as nothing has been decoded."""
-        return self._rest
-
     def file(self) -> Slice:
         """What was decoded."""
-        self._decode(last=True)
+        if self._rest or self._head:
+            self._decode(last=True)
         return self._spool.slice()
 
     def close(self) -> None:

@@ -78,6 +78,12 @@ def is_utf8(head: bytes) -> bool:
     return True
 
 
+PAIRS = frozenset(
+    one[:2] for one in (*_OPENED, *_IMAGES, *_AUDIO, *_VIDEO, b"RIFF", b"OggS", b"\x1a\x45", b"GIF8", b"BM", b"\0\0\0\x18ftyp")
+)
+"""The first two bytes of what ``known_binary`` knows."""
+
+
 def known_binary(content: bytes) -> bool:
     """Whether decoded bytes begin like something that can be opened or played."""
     return content.startswith(_OPENED) or media_kind(content, "") != ""

@@ -41,7 +41,7 @@ def valid(header: bytes) -> bool:
     claimed = _octal(header[148:156])
     blank = header[:148] + b" " * 8 + header[156:_BLOCK]
     total = sum(blank)
-    return claimed > 0 and claimed in (total, total - 256 * sum(one > 127 for one in blank))  # signed bytes
+    return claimed > 0 and (claimed == total or claimed == total - 256 * sum(one > 127 for one in blank))
 
 
 class _Tar:
