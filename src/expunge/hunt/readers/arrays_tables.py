@@ -24,7 +24,9 @@ BATCH = 4 << 20
 WHOLE = 64 << 20
 """An array whose rows don't lie one after the other is taken into memory up to here."""
 
-_NARROW = 8
+VECTOR = 8
+"""Numbers that make a vector; fewer are columns."""
+
 _TABLE = 32
 _MOST_COLUMNS = 1024
 _MOST_ITEM = 16 << 20  # bytes of one element: a fixed-width text column of more is a mistake or an attack
@@ -129,9 +131,9 @@ def columns(values: Values, name: str) -> dict[str, Column]:
         return {name: column(values.reshape(-1))}
     width, number = values.shape[1], values.dtype.kind in "iufb"
     found: dict[str, Column] = {}
-    if width < _NARROW or not number or (width <= _TABLE and values.dtype.kind in "iu"):
+    if width < VECTOR or not number or (width <= _TABLE and values.dtype.kind in "iu"):
         found |= {f"{name}.{index}": column(values[:, index]) for index in range(min(width, _MOST_COLUMNS))}
-    if width >= _NARROW and number:
+    if width >= VECTOR and number:
         found[name] = Vectors(np.ascontiguousarray(values, dtype=np.float32))
     return found
 

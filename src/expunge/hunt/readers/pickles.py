@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from expunge.hunt.pieces import Piece, Unread, Why
 from expunge.hunt.readers import pickles_torch
 from expunge.hunt.readers.arrays import Damaged
+from expunge.hunt.readers.arrays_signs import is_pickle
 from expunge.hunt.readers.arrays_views import size_of, view
 from expunge.hunt.readers.pickles_machine import Machine
 from expunge.hunt.readers.pickles_opcodes import ACTS
 from expunge.hunt.readers.pickles_source import Source, TooSlow
 from expunge.hunt.reading import Format, Nested, Opened, Reading
-
-_NAMES = (".pkl", ".pickle", ".p", ".pck", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth")
-_OLD = re.compile(
-    rb"\((?:dp|lp|tp?|ip?)\d*\n|[\]})]q[\x00\x01]|[\]}](?:\(|\.)|c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\(c[A-Za-z_][\w.]*\n|[\]}]\x94"
-)
-_STARTS = re.compile(rb"\x80[\x02-\x05](?:\x95.{6}\x00\x00|[\]}()cKJMNGXUTCB\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x96.])", re.DOTALL)
-_BEGINNINGS = frozenset(bytes([one]) for one in b"(]})cIFLVSNGJKMXUT")  # of pickles of protocol 0 and 1
-
-
-def knows(head: bytes, name: str) -> bool:
-    """A pickle of protocol 2 to 5 by its first opcodes; of 0 or 1, which has no magic, only if its beginning or its name says so."""
-    if _STARTS.match(head):
-        return True
-    return bool(_OLD.match(head)) or (name.endswith(_NAMES) and head[:1] in _BEGINNINGS and b"." in head[-64:])
 
 
 def read(opened: Opened) -> Reading:
@@ -75,10 +61,10 @@ def _more(source: Source) -> bool:
     """Whether another pickle follows."""
     if source.position >= source.size or not source.fill():
         return False
-    return knows(source.buffer[source.at : source.at + 64], "")
+    return is_pickle(source.buffer[source.at : source.at + 64], "")
 
 
 FORMATS: tuple[Format, ...] = (
     Format("torch", lambda head, _name: head.startswith(b"PK\x03\x04") and b"/data.pkl" in head, pickles_torch.read, seeks=True),
-    Format("pickle", knows, read, seeks=True),
+    Format("pickle", is_pickle, read, seeks=True),
 )
