@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -108,6 +110,40 @@ def test_items_are_read_only_as_far_as_needed(work: ModuleType, processes: Proce
 def test_one_item_needs_no_second_process(work: ModuleType, processes: Processes, many: int) -> None:
     assert list(processes.map(work.whose, range(many))) == [os.getpid()] * many
     assert list(InProcess().map(work.whose, range(3))) == [os.getpid()] * 3
+
+
+KILLED = """
+import os, signal, time
+from expunge.runtime.fleet import Processes
+
+if __name__ == "__main__":
+    crew = Processes(2)
+    answers = crew.map(time.sleep, [0] * 2 + [600] * 4)
+    next(answers)
+    print(*crew._pool._processes, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60)
+    numbers = [int(word) for word in done.stdout.split()]
+    assert len(numbers) == 2
+    for _ in range(300):
+        if not any(_alive(number) for number in numbers):
+            return
+        time.sleep(0.1)
+    pytest.fail("they wait for work for ever")
+
+
+def _alive(number: int) -> bool:
+    """Whether the process is there and no zombie that its new parent hasn't buried yet."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, InProcess), (2, Processes)])

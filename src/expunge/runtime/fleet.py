@@ -6,13 +6,16 @@ anew and what has no answer yet is done again.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -145,5 +148,17 @@ class Processes:
     def _submit(self, work: Callable[[Item], Answer], item: Item) -> Future[Answer]:
         if self._pool is None:
             # spawn: a forked child would inherit open databases, locks and keys.
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=_follow)
         return self._pool.submit(work, item)
+
+
+def _follow() -> None:
+    """End this process when the one that started it ends, also by a kill: it would wait for work for ever, and hold what it has open."""
+    parent = parent_process()
+    assert parent is not None, "begun by a pool"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
