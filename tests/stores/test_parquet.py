@@ -25,6 +25,7 @@ class FolderHarness(Harness):
     """Four files of two row groups each, uncompressed so that a grep means something."""
 
     bulk = 40
+    parts = 4
 
     def __init__(self, root: Path) -> None:
         self.true = root / "true"
@@ -40,8 +41,8 @@ class FolderHarness(Harness):
         for old in self.files.glob("*.parquet"):
             old.unlink()
         rows = list(rows)
-        for part in range(4):
-            chosen = [dict(zip(FIELDS, astuple(one), strict=True)) for one in rows[part::4]]
+        for part in range(self.parts):
+            chosen = [dict(zip(FIELDS, astuple(one), strict=True)) for one in rows[part :: self.parts]]
             self.write(pa.Table.from_pylist(chosen, SCHEMA), part)
 
     def write(self, table: pa.Table, part: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import expunge
 from expunge.errors import PolicyInvalid, UnknownStore
+from expunge.stores.jsonl import JsonLines
 from tests.faults.killing import Place, build
 
 
@@ -45,3 +46,30 @@ def test_a_store_that_nobody_lists_is_an_error(place: Place) -> None:
         pytest.raises(UnknownStore, match="it lists app, media"),
     ):
         library.discover("meida")
+
+
+LOGS = """\
+expunge: 1
+controller: {name: Toy, contact: privacy@toy.example}
+subjects: {user: {key: user_id}}
+stores: {logs: {kind: jsonl, path: logs, datasets: [logs.yml]}}
+"""
+DATASET = """\
+dataset:
+  - fides_key: logs
+    collections:
+      - name: app
+        meta: {expunge: {path: "*.jsonl"}}
+        fields: [{name: user, data_categories: [user.unique_id], fides_meta: {identity: user_id}}]
+"""
+
+
+@pytest.mark.parametrize(("env", "width"), [({}, None), ({"EXPUNGE_WORKERS": "1"}, None), ({"EXPUNGE_WORKERS": "2"}, 2)])
+def test_stores_split_their_work_only_where_somebody_said_so(tmp_path: Path, env: dict[str, str], width: int | None) -> None:
+    (tmp_path / "expunge.yaml").write_text(LOGS)
+    (tmp_path / "logs.yml").write_text(DATASET)
+    (tmp_path / "logs").mkdir()
+    with expunge.open(tmp_path / "expunge.yaml", env=env) as library:
+        store = library.rooms.stores["logs"]
+        assert isinstance(store, JsonLines)
+        assert (store._crew.fleet and store._crew.width) == width

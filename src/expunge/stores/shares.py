@@ -22,7 +22,8 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 ENOUGH = 64 << 20
-"""Bytes of files from which a fleet pays."""
+"""Bytes of columnar files from which a fleet pays. Starting it takes 0.65 CPU seconds a process (Python, pyarrow). One process locates
+110 MB, verifies 310 MB and rewrites 50 MB a second: 64 MB are 2.2 seconds of a run, which looks, verifies twice and erases."""
 
 SHARE = 4 << 20
 """Bytes of files that are read in one go by one process: a share's answer is held in memory, and its selector is sent once."""
