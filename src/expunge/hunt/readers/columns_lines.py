@@ -29,8 +29,8 @@ class Dialect:
     ragged: int = field(default=0, init=False)
 
 
-def cells(block: bytes, names: Sequence[str], dialect: Dialect) -> pa.RecordBatch:
-    """The cells of a block of whole lines as binary columns.
+def cells(block: bytes, names: Sequence[str], dialect: Dialect, chosen: Sequence[int] | None = None) -> pa.RecordBatch:
+    """The cells of a block of whole lines as binary columns: all of them, or those ``chosen`` by their numbers, from 0.
 
     Raises:
         pa.ArrowInvalid: the lines can't be told apart.
@@ -59,10 +59,11 @@ def cells(block: bytes, names: Sequence[str], dialect: Dialect) -> pa.RecordBatc
             null_values=list(dialect.null),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
+            include_columns=[] if chosen is None else [f"{at}" for at in chosen],
         ),
     )
     arrays = [_whole(column) for column in table.columns]
-    return pa.RecordBatch.from_arrays(arrays, list(names))
+    return pa.RecordBatch.from_arrays(arrays, list(names) if chosen is None else [names[at] for at in chosen])
 
 
 def typed(array: pa.Array) -> pa.Array:
