@@ -154,10 +154,10 @@ def _entries(array: pa.Array) -> pa.Array:
 
 def _taken(array: pa.Array) -> pa.Array:
     """A dictionary's values, one for each index; or, where a single row would still be beyond all measure, each value once."""
-    if len(array) and _written_out(array) > 16 * _EXPANDED:
-        spread = np.minimum(np.arange(len(array)), len(array.dictionary) - 1)
-        return array.dictionary.take(pa.array(spread[: len(array)]))
-    return array.dictionary.take(array.indices)
+    if _written_out(array) <= 4 * _EXPANDED:
+        return array.dictionary.take(array.indices)
+    once = np.arange(len(array))
+    return array.dictionary.take(pa.array(once, mask=once >= len(array.dictionary)))
 
 
 def _written_out(array: pa.Array) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -35,13 +35,25 @@ def cells(block: bytes, names: Sequence[str], dialect: Dialect, chosen: Sequence
     Raises:
         pa.ArrowInvalid: the lines can't be told apart.
     """
+    wanted = range(len(names)) if chosen is None else chosen
+    try:
+        table = _read(block, len(names), dialect, wanted, None)
+    except pa.ArrowInvalid:
+        # Once more without the ragged lines. Arrow shows them as text, so what is no UTF-8 is replaced: in these blocks only.
+        ragged = list[None]()
 
-    def left_out(_row: pv.InvalidRow) -> str:
-        dialect.ragged += 1
-        return "skip"
+        def left_out(_row: pv.InvalidRow) -> str:
+            ragged.append(None)
+            return "skip"
 
-    numbered = [f"{at}" for at in range(len(names))]  # names themselves may occur twice
-    table = pv.read_csv(
+        table = _read(block.decode("utf-8", "replace").encode(), len(names), dialect, wanted, left_out)
+        dialect.ragged += len(ragged)
+    return pa.RecordBatch.from_arrays([_whole(column) for column in table.columns], [names[at] for at in wanted])
+
+
+def _read(block: bytes, columns: int, dialect: Dialect, wanted: Sequence[int], ragged: Callable[[pv.InvalidRow], str] | None) -> pa.Table:
+    numbered = [f"{at}" for at in range(columns)]  # names themselves may occur twice
+    return pv.read_csv(
         pa.BufferReader(block),
         read_options=pv.ReadOptions(column_names=numbered, use_threads=False, block_size=max(1, min(len(block) + 1, 2**31 - 2))),
         parse_options=pv.ParseOptions(
@@ -51,7 +63,7 @@ def cells(block: bytes, names: Sequence[str], dialect: Dialect, chosen: Sequence
             escape_char=False,
             newlines_in_values=bool(dialect.quote),
             ignore_empty_lines=bool(dialect.quote),
-            invalid_row_handler=left_out,
+            invalid_row_handler=ragged,
         ),
         convert_options=pv.ConvertOptions(
             check_utf8=False,
@@ -59,11 +71,9 @@ def cells(block: bytes, names: Sequence[str], dialect: Dialect, chosen: Sequence
             null_values=list(dialect.null),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
-            include_columns=[] if chosen is None else [f"{at}" for at in chosen],
+            include_columns=[f"{at}" for at in wanted],
         ),
     )
-    arrays = [_whole(column) for column in table.columns]
-    return pa.RecordBatch.from_arrays(arrays, list(names) if chosen is None else [names[at] for at in chosen])
 
 
 def typed(array: pa.Array) -> pa.Array:
