@@ -67,6 +67,7 @@ def dismiss(rooms: Rooms, find: Find, *, because: str, by: str) -> Find:
     """
     if not because.strip():
         raise InvalidRequest("say why; it is evidence", where=find.id)
+    _undecided(find)
     _names_nobody(rooms, find, because, by)
     _log(rooms, DECISION, find, {"decision": "dismissed", "because": because, "by": by})
     return rooms.journal.decide_find(find.id, FindStatus.DISMISSED, because=because, by=by)
@@ -114,6 +115,7 @@ def adopt(rooms: Rooms, path: Path, env: Mapping[str, str], find: Find, *, by: s
         UnknownRequest, InvalidRequest: as ``plan_adoption``.
         PolicyInvalid: the policy as it would be does not load; it was left as it is.
     """
+    _undecided(find)
     planned = plan_adoption(rooms, path, find)
     _names_nobody(rooms, find, by)
     datasets = path.parent / planned.file
@@ -221,6 +223,16 @@ def _shape(rooms: Rooms, source: str, table: str, inside: str) -> Shape:
             "the table is gone, or in another schema; give that schema a store of its own first", where=f"{source}.{table}"
         )
     return found
+
+
+def _undecided(find: Find) -> None:
+    """Nobody decides twice.
+
+    Raises:
+        InvalidRequest: somebody did, or the place is clean by now.
+    """
+    if find.status is not FindStatus.OPEN:
+        raise InvalidRequest(f"the find is {find.status.value} already", where=find.id)
 
 
 def _named(rooms: Rooms, find: Find) -> dict[str, str]:
