@@ -211,7 +211,7 @@ def hunted(maker: Callable[[], bytes], changes: list[tuple[str, int, int]]) -> N
 
 
 @pytest.mark.parametrize("maker", SAMPLES)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES)
 def test_damage_is_survived(maker: Callable[[], bytes], changes: list[tuple[str, int, int]]) -> None:
     hunted(maker, changes)
@@ -247,3 +247,12 @@ def test_memory_stays_bounded_whatever_the_files_claim() -> None:
     pq.write_table(pa.table({"a": pa.ListArray.from_arrays([0, 20_000], lists)}), sink)
     opened(sink.getvalue(), Limits(expansion_free=256 << 20, expansion=1))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 3 << 19  # KiB: 1.5 GiB
+
+
+@pytest.mark.parametrize("maker", SAMPLES)
+def test_each_place_ends_once(maker: Callable[[], bytes]) -> None:
+    raw = sample(maker)
+    pieces = list(unwrap(io.BytesIO(raw), Place("share", "x"), size=len(raw), limits=LIMITS, account=Account()))
+    ended = [one.place for one in pieces if isinstance(one, Ended)]
+    assert len(ended) == len(set(ended))
+    assert {one.place for one in pieces if isinstance(one, Rows)} <= set(ended)
