@@ -8,6 +8,7 @@ What could be decompressed before a fault is looked at, and the fault is told. W
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import lzma
 import struct
@@ -21,6 +22,9 @@ from expunge.hunt.spool import Joined, Stream, take
 
 _INPUT = 1 << 18
 """Compressed bytes given to a decompressor at once: it copies what it has left of them at each call."""
+
+_STEP = 1 << 13
+"""The same for bzip2 and xz, whose state can't be copied: what they hold of the last such share is lost when it is damaged."""
 
 _OUTPUT = 1 << 22
 
@@ -78,19 +82,35 @@ class Decompressed(Stream):
 
     def _more(self) -> bytes:
         """The next decompressed bytes; none if there was only input to be read, or at the end."""
+        before: Decompressor | None = None
         try:
             if self._decompressor.eof:
                 return self._member()
-            needs = getattr(self._decompressor, "needs_input", not self._input)
-            if needs and not self._input:
-                self._input = self._read(_INPUT)
+            hungry = getattr(self._decompressor, "needs_input", None)
+            if not self._input and hungry is not False:
+                self._input = self._read(_INPUT if hungry is None else _STEP)
                 if not self._input:
                     return self._finish("cut short")
+            copy: Callable[[], Decompressor] | None = getattr(self._decompressor, "copy", None)
+            before = copy() if copy is not None else None
             content = self._decompressor.decompress(self._input, _OUTPUT)
             self._input = getattr(self._decompressor, "unconsumed_tail", b"")
         except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, MemoryError):
-            return self._finish("damaged")
+            return self._finish("damaged") + self._saved(before)
         return content
+
+    def _saved(self, before: Decompressor | None) -> bytes:
+        """What a damaged share of a deflated stream holds before the damage: it is given again in small steps."""
+        saved = b""
+        if before is None:
+            return saved
+        for at in range(0, len(self._input), 64):
+            with contextlib.suppress(zlib.error):
+                saved += before.decompress(self._input[at : at + 64], _OUTPUT)
+                if len(saved) < _OUTPUT:
+                    continue
+            break
+        return saved
 
     def _member(self) -> bytes:
         """Go on behind the end of a member: zeros are padding, another may begin, and everything else is a rest."""

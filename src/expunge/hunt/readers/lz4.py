@@ -7,8 +7,9 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from expunge.hunt.pieces import Unread, Why
+from expunge.hunt.readers.frames import LZ4, Lz4Frames
 from expunge.hunt.reading import Format, Nested, Opened, Reading
-from expunge.hunt.spool import Stream
+from expunge.hunt.spool import Joined, Stream
 
 
 class _Content(Stream):
@@ -30,10 +31,13 @@ class _Content(Stream):
 
 
 def _read(opened: Opened) -> Reading:
-    content = _Content(opened.file)
+    frames = Lz4Frames(opened.file)
+    content = _Content(cast("BinaryIO", frames))
     yield Nested(opened.place.inside("lz4"), cast("BinaryIO", content))
-    if content.fault:
+    if content.fault or not (frames.whole or frames.rest):
         opened.account.unread.append(Unread(opened.place, Why.BROKEN, opened.size))
+    if frames.rest:
+        yield Nested(opened.place.inside("rest"), cast("BinaryIO", Joined(frames.rest, opened.file)))
 
 
-FORMATS = (Format("lz4", lambda head, _name: head.startswith(b"\x04\x22\x4d\x18"), _read),)
+FORMATS = (Format("lz4", lambda head, _name: head.startswith(LZ4), _read),)

@@ -199,8 +199,10 @@ def _uu(lines: bytes) -> Iterator[bytes]:
 def _knows_mail(head: bytes, name: str) -> bool:
     start = _FROM.match(head)
     begin = head[start.end() if start else 0 :][:16384]
+    if not _LINES.match(begin):
+        return False
     fields = len({one.lower() for one in _FIELD.findall(begin.partition(b"\n\n")[0].partition(b"\r\n\r\n")[0])})
-    return bool(_LINES.match(begin)) and fields >= (1 if name.endswith((".eml", ".mht", ".mhtml")) else 2)
+    return fields >= (1 if name.endswith((".eml", ".mht", ".mhtml")) else 2)
 
 
 FORMATS = (
