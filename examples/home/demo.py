@@ -1,6 +1,7 @@
 """The main job on a small estate: ``python -m examples.home.demo`` (``make demo``).
 
 A parent asks for one child's data to be erased. The recordings lie in a real S3 server on loopback, everything else in SQLite and folders.
+The hunt then finds four copies that the policy does not list; they are adopted, and the run ends with a receipt.
 Then the S3 server is cut off in the middle of a second request: the run says *incomplete*, keeps what it knows, and ends when the server
 is back. Every command shown is really run; the estate and the receipts stay in ``demo/`` to be looked at.
 """
@@ -21,7 +22,7 @@ from rich.console import Console
 
 import expunge
 from examples.home.estate import build
-from examples.home.where import Where
+from examples.home.where import Amounts, Where
 from expunge.cli import show
 from expunge.cli.main import invoke
 from expunge.testing import services
@@ -31,6 +32,14 @@ HOUSEHOLDS = 10
 PATIENCE = "3"  # seconds; the demo's outage lasts until the demo ends it
 INCOMPLETE = 82  # exit status of RunUnfinished, errors.py
 BAD_PROOF = 71
+
+FORGOTTEN = (
+    "warehouse.tmp_asr_2019",
+    "share/notebooks/wake_word_tuning.ipynb",
+    "share/exports/clips_for_supplier.tar.gz",
+    "share/analytics/kids_q2_final.csv",
+)
+"""What the hunt must find: a forgotten database, a data scientist's notebook, a tarball of re-encoded clips, a spreadsheet."""
 
 WIDTH = 118  # columns, so that the tables are not folded
 
@@ -78,11 +87,14 @@ def demo(at: Path) -> Path:
         cut_off = f"http://{services.LOOPBACK}:{relay.port}"
         os.environ.update({**server.environment, "AWS_ENDPOINT_URL": cut_off})
         _title("A maker of a voice assistant and a doorbell")
-        summary = build(Where(at, media="s3://hearth-media", endpoint=cut_off), HOUSEHOLDS)
+        summary = build(Where(at, media="s3://hearth-media", endpoint=cut_off), HOUSEHOLDS, amounts=Amounts(unlisted=True))
         say.print(
             f"{HOUSEHOLDS} households, {sum(summary.records.values()):,} records: SQLite with full-text search, a versioned S3 bucket,"
         )
         say.print(f"a Delta table, a Parquet folder that was copied from it, and application logs. It lies in {at}/")
+        say.print(
+            "Somebody also left a database of transcripts, a notebook, a tarball of clips and a spreadsheet, which no policy describes."
+        )
         shell = Shell(at)
         child = f"child:{summary.someone['child']}"
         receipt = _one_child(shell, child)
@@ -98,7 +110,8 @@ def _one_child(shell: Shell, child: str) -> Path:
     shell.run("policy", "check")
     shell.run("policy", "explain", "app.transcripts.text")
     shell.run("plan", child)
-    shell.run("erase", child, "--requester", "parent", "--authority", "signed in, passkey")
+    shell.run("erase", child, "--requester", "parent", "--authority", "signed in, passkey", expect=INCOMPLETE)
+    _unlisted(shell)
     receipt = next((shell.folder / ".expunge/evidence/receipts").glob("req_*.receipt.json"))
     _title("A stranger checks it, with two files and no network")
     shell.run("verify", str(receipt.relative_to(shell.folder)), "--trust", ".expunge/evidence/trust.json")
@@ -110,6 +123,16 @@ def _one_child(shell: Shell, child: str) -> Path:
     shell.run("verify", changed.name, "--trust", ".expunge/evidence/trust.json", expect=BAD_PROOF)
     changed.unlink()
     return receipt
+
+
+def _unlisted(shell: Shell) -> None:
+    _title("What the policy lists is gone. The hunt found copies that nobody listed, so the run is not done")
+    shell.run("hunt", "show")
+    for place in FORGOTTEN:
+        shell.run("hunt", "adopt", place)
+    say.print("\nThe places are in the policy now. The run goes on: it erases there, and hunts again:")
+    shell.run("work")
+    shell.run("hunt", "show")
 
 
 def _unreachable(shell: Shell, relay: Relay, child: str) -> None:

@@ -140,15 +140,15 @@ def adopt(rooms: Rooms, path: Path, env: Mapping[str, str], find: Find, *, by: s
 
 
 def covered(rooms: Rooms, find: Find) -> list[Find]:
-    """Other open finds of the run that adopting this one's place settles too: further columns of the same table."""
-    mine = _place(find)
+    """Other open finds of the run that adopting this one's place settles too: further columns of the same table or file."""
+    mine = {**_place(find), "column": None}
     same = [one for one in rooms.journal.finds(find.run_id) if one.id != find.id and one.status is FindStatus.OPEN]
-    return [one for one in same if mine["table"] is not None and {**_place(one), "column": None} == {**mine, "column": None}]
+    return [one for one in same if {**_place(one), "column": None} == mine]
 
 
 def _place(find: Find) -> Mapping[str, Json]:
     held = find.detail["place"] if isinstance(find.detail, Mapping) else None
-    return held if isinstance(held, Mapping) else {"table": None}
+    return held if isinstance(held, Mapping) else {"source": find.id}
 
 
 def _table(rooms: Rooms, text: str, find: Find, source: str, table: str, inside: str) -> Adoption:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -98,12 +98,14 @@ def sources(policy: Policy) -> tuple[Source, ...]:
     found: dict[str, Source] = {}
     for note in policy.catalog.stores.values():
         url = str(note.options.get("url") or note.options.get("path"))
-        found.setdefault(url, Source(note.name, url, _options(note)))
+        found.setdefault(url, Source(note.name, url, _options(note), store=note.name))
     hunting = policy.hunt
     for place in hunting.places.values() if hunting is not None else ():
-        found.setdefault(place.url, Source(place.name, place.url, dict(place.options)))
+        # A place that was adopted keeps its name: a find that comes back must be the same incident.
+        known = found.get(place.url)
+        found[place.url] = Source(place.name, place.url, dict(place.options), store=known.store if known else None)
     held = list(found.values())
-    return tuple(Source(one.name, one.url, one.options, _own(policy, one), _elsewhere(one, held)) for one in held)
+    return tuple(replace(one, own=_own(policy, one), elsewhere=_elsewhere(one, held)) for one in held)
 
 
 def _options(note: StoreNote) -> dict[str, object]:

@@ -78,7 +78,8 @@ def hunt(rooms: Rooms, lease: Lease) -> Json:
     left = [one for one in finds if _stands(one)]
     if left:
         sources = ", ".join(sorted({one.source for one in left}))
-        raise CopiesFound(f"copies in {len(left)} places that the policy does not list, in {sources}", where=lease.run_id)
+        places = "a place" if len(left) == 1 else f"{len(left)} places"
+        raise CopiesFound(f"copies in {places} that the policy does not list, in {sources}", where=lease.run_id)
     review = sum(one.status is FindStatus.OPEN for one in finds)
     dismissed = sum(one.status is FindStatus.DISMISSED for one in finds)
     return {**hunted.account, "adopted": dict(adopted), "finds": {"open": 0, "review": review, "dismissed": dismissed}}
@@ -217,7 +218,8 @@ def _tell(rooms: Rooms, finds: Iterable[Find]) -> None:
     assert hunting is not None, "only a policy that hunts has a hunter"
     for one in finds:
         if _stands(one):
-            note = f"{one.id}: {one.count} copies, of {one.subjects} people, in a place of {one.source} that the policy does not list"
+            whom = "one person" if one.subjects == 1 else f"{one.subjects} people"
+            note = f"{one.id}: copies of what {whom} had erased, in a place of {one.source} that the policy does not list"
             due = rooms.clock.now() + hunting.within
             rooms.journal.open_incident(
                 CopiesFound.code, one.control, run_id=one.run_id, store=one.source, owner=hunting.owner, due=due, note=note

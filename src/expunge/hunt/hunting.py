@@ -67,7 +67,8 @@ class Hunt:
         for name, one in self._scanned(run_id, shelf, round_):
             whole[name].account.add(one.account)
             found.add(Scanned(one.groups))
-        finds, aside = judge(found.groups.values(), Listed(self.catalog, kept))
+        stores = {source.name: source.store for source in self.sources if source.store is not None}
+        finds, aside = judge(found.groups.values(), Listed(self.catalog, kept, stores))
         return Hunted(tuple(finds), {"sources": {name: _account(one.account) for name, one in whole.items()}, "set_aside": dict(aside)})
 
     def _scanned(self, run_id: str, shelf: Shelf, round_: int) -> Iterator[tuple[str, Scanned]]:

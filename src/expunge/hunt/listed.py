@@ -6,22 +6,27 @@ That makes them the hunt's control group: a sentence that is also found in liste
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from expunge.hunt.pieces import Place
 from expunge.policy.catalog import Catalog, CollectionNote
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _OLD = ".versions/"
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 
 class Listed:
-    """The policy's collections, by the places in which they lie. ``kept``: of which the policy keeps records of those erased."""
+    """The policy's collections, by the places in which they lie. ``kept``: of which the policy keeps records of those erased.
 
-    def __init__(self, catalog: Catalog, kept: Collection[str]) -> None:
+    ``stores`` gives the store that lies in a source of another name: a place that was adopted keeps the name under which it was found.
+    """
+
+    def __init__(self, catalog: Catalog, kept: Collection[str], stores: Mapping[str, str] = NOTHING) -> None:
         """Read the catalog."""
         self._kept = frozenset(kept)
+        self._stores = stores
         self._tables: dict[tuple[str, str], CollectionNote] = {}
         self._files: dict[str, list[tuple[re.Pattern[str], CollectionNote]]] = {}
         for note in catalog.collections.values():
@@ -32,12 +37,13 @@ class Listed:
 
     def collection(self, place: Place) -> CollectionNote | None:
         """The collection that a place is part of, whether or not the very column is declared."""
+        store = self._stores.get(place.source, place.source)
         if place.table is not None and not place.path:
-            return self._tables.get((place.source, place.table))
+            return self._tables.get((store, place.table))
         path = place.path.partition("?versionId=")[0]
         if path.startswith(_OLD):  # a folder's old versions: ``.versions/KEY/N``
             path = path.removeprefix(_OLD).rpartition("/")[0]
-        return next((note for pattern, note in self._files.get(place.source, ()) if pattern.match(path)), None)
+        return next((note for pattern, note in self._files.get(store, ()) if pattern.match(path)), None)
 
     def verified(self, place: Place) -> bool:
         """Whether the place was searched and verified: a declared column of a listed table, or a listed file."""
@@ -65,8 +71,3 @@ def _pattern(note: CollectionNote) -> re.Pattern[str]:
 def _glob(path: str) -> str:
     """A path with ``*`` and ``?`` inside segments, as a regular expression."""
     return "".join("[^/]*" if one == "*" else "[^/]" if one == "?" else re.escape(one) for one in path)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a place's text is meant by what an operator wrote: the text itself, or a pattern with ``*``."""
-    return name == pattern or fnmatchcase(name, pattern)

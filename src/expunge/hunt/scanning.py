@@ -34,7 +34,8 @@ CELL = 64
 class Source:
     """A place to scan. ``own`` are beginnings of names in it that are Expunge's own (its journal, keys, evidence).
 
-    ``elsewhere`` are beginnings of names that are scanned as another source, which lies in this one.
+    ``elsewhere`` are beginnings of names that are scanned as another source, which lies in this one. ``store`` is the policy's store that
+    lies there, if there is one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     own: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    store: str | None = None
 
     def __repr__(self) -> str:
         """No URL: it may hold a password."""
