@@ -164,7 +164,7 @@ def test_what_the_footer_keeps_is_shown() -> None:
     got = read(parquet(table, compression="zstd", write_page_index=True), "parquet")
     assert b"maya@example.org" in got.nested["footer"]
     assert b"erika" in got.nested["footer"]
-    assert got.values("profile_id", "(statistics)") == [17, 4711]
+    assert struct.pack("<q", 4711) in got.nested["footer"]
 
 
 def test_rows_are_numbered_over_row_groups() -> None:

@@ -2,8 +2,8 @@
 
 Delta and Iceberg tables are folders of these with logs of JSON and Avro, so they are read file by file, removed files and old logs too.
 A Parquet footer keeps values of its own (least and greatest of each column, page indexes, what pandas wrote): its bytes are given as a
-stream ``footer``, and numbers among them as rows of ``(statistics)``. Sizes that a file claims are never believed: batches are bounded by
-what was really decoded, and texts that stand once in a dictionary and a million times in the rows are written out in bounded parts.
+stream ``footer``. Sizes that a file claims are never believed: batches are bounded by what was really decoded, and texts that stand once
+in a dictionary and a million times in the rows are written out in bounded parts.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.feather as pf
 import pyarrow.parquet as pq
 
-from expunge.hunt.pieces import Numbers, Rows, Unread, Why
+from expunge.hunt.pieces import Unread, Why
 from expunge.hunt.readers.columnar_batches import FAULTS, given, pieces_of, read_ipc, read_orc, tell
 from expunge.hunt.readers.columnar_claims import is_stream
-from expunge.hunt.readers.columns import column_of
 from expunge.hunt.readers.columns_arrow import BATCH, ROWS
 from expunge.hunt.readers.columns_bound import bounded
 from expunge.hunt.reading import Format, Nested, Opened, Reading
-from expunge.terms import Value
 
 _DECODED = 256 << 20
 """Bytes that a batch may decode to at the very worst, each value as long as the longest in its dictionary."""
@@ -54,33 +52,21 @@ def _parquet(opened: Opened) -> Reading:
 
 
 def _footer(opened: Opened, metadata: pq.FileMetaData) -> Reading:
-    """What lies behind the last column's data, and the statistics that are numbers."""
-    ends, numbers = [4], dict[str, list[Value | None]]()
+    """The bytes behind the last column's data.
+
+    Statistics are not asked of the library: on ones that are not as long as their type says it ends the process.
+    """
+    end = 4
     for group in range(metadata.num_row_groups):
         for at in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(at)
             start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
-            ends.append((start or 0) + chunk.total_compressed_size)
-            numbers.setdefault(chunk.path_in_schema, []).extend(_extremes(chunk))
+            end = max(end, (start or 0) + chunk.total_compressed_size)
     size = opened.file.seek(0, io.SEEK_END)
-    start = max(min(max(ends), size), size - _FOOTER)
+    start = max(min(end, size), size - _FOOTER)
     opened.file.seek(start)
     content = opened.file.read(size - start)
     yield Nested(opened.place.inside("footer"), io.BytesIO(content), len(content), seekable=True, plain=True)
-    columns = {name: column for name, values in numbers.items() if isinstance(column := column_of(values), Numbers)}
-    if columns:
-        keys = [f"row group {group} {which}" for group in range(metadata.num_row_groups) for which in ("least", "greatest")]
-        yield Rows(opened.place.of(table="(statistics)"), columns, len(keys), keys=keys)
-
-
-def _extremes(chunk: pq.ColumnChunkMetaData) -> tuple[Value | None, Value | None]:
-    try:
-        statistics = chunk.statistics if chunk.is_stats_set else None
-        if statistics is not None and statistics.has_min_max and isinstance(statistics.min, int | float):
-            return statistics.min, statistics.max
-    except FAULTS:  # a type whose extremes can't be read; their bytes are in the footer all the same
-        pass
-    return None, None
 
 
 def _group(opened: Opened, metadata: pq.FileMetaData, group: int, first: int) -> Reading:
