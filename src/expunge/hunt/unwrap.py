@@ -161,11 +161,14 @@ class _Stream:
 
     def inside(self, nested: Nested) -> _Stream:
         """A stream inside this one. What a guess tells is kept apart until it has shown itself to be something."""
-        self._gave = True
         below = self._account if nested.guess else None
         account = Account() if nested.guess else self._account
         depth, guesses = self._depth + (not nested.guess), self._guesses + nested.guess
         return _Stream(self._opening, nested, account, below=below, depth=depth, guesses=guesses)
+
+    def noticed(self) -> None:
+        """Something came out of this stream."""
+        self._gave = True
 
     def has_given(self, nested: Nested) -> bool:
         """Whether what a carved file ends with is only its parent's bytes again."""
@@ -216,8 +219,10 @@ class _Stream:
         if self._spool is not None:
             self._spool.close()
         if self._below is not None:
-            heard = [one for one in self._account.unread if one.why is not Why.UNKNOWN or one.place != self.place]
-            self._account.unread = [] if isinstance(self._nested, Carved) and not self._gave else heard
+            carved = isinstance(self._nested, Carved)
+            hushed = (Why.UNKNOWN, Why.BROKEN) if carved else (Why.UNKNOWN,)
+            heard = [one for one in self._account.unread if one.place != self.place or one.why not in hushed]
+            self._account.unread = heard if self._gave or not carved else []
             self._below.add(self._account)
 
     # What it does.
@@ -235,6 +240,8 @@ class _Stream:
             self.head = take(nested.file, HEAD)
         if not self.head:
             return
+        for above in self._opening.stack[-2:-1]:
+            above.noticed()
         known = None if nested.plain else self._recognised()
         kind = media_kind(self.head, name_of(self.place)) if known is None and self._looks and not nested.plain else ""
         self._count(known.name if known else kind)

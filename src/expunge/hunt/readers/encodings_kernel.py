@@ -93,18 +93,14 @@ def follow(data: Bytes, at: int, line: int, table: Bytes) -> tuple[int, int, boo
         if table[data[at]] != 0:
             at += 1
             continue
-        slash = data[at] == 0x5C and at + 1 < size and data[at + 1] == 0x2F  # as JSON may write it
-        ahead = at
-        if slash:
-            ahead += 2
-        elif at - line >= LINE:
-            ahead = _over(data, at)
-        cut = data[ahead] == 0x5C and ahead + 1 >= size if ahead < size else ahead > at
+        if data[at] == 0x5C and at + 1 < size and data[at + 1] == 0x2F:  # a slash as JSON may write it
+            at += 2
+            continue
+        ahead = _over(data, at) if at - line >= LINE else at
+        cut = data[ahead] == 0x5C and ahead + 1 >= size if ahead < size else True
         if cut or ahead == at or table[data[ahead]] == 0:
             return (at, line, cut)
-        if not slash:
-            line = ahead
-        at = ahead
+        at = line = ahead
     return (at, line, True)
 
 

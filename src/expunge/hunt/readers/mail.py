@@ -35,6 +35,8 @@ _LINES = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*){2}")
 _FROM = re.compile(rb"From \S+.{0,40}\d\d:\d\d.{0,40}\d{4}[^\n]*\n")
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _BEGIN = re.compile(rb"^begin (?:-base64 )?[0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_BETWEEN = re.compile(rb"(\?=)\s+(?==\?)")
 _ENCODED = re.compile(rb"=\?[^?\s]{1,40}\?[bqBQ]\?[^?\s]{0,200}\?=")
 
 
@@ -48,16 +50,19 @@ def _field(headers: bytes, name: bytes) -> bytes:
     return b" ".join(found[1].split()) if found else b""
 
 
+def _decoded(word: re.Match[bytes]) -> bytes:
+    try:
+        words = decode_header(word[0].decode("ascii", "replace"))
+        return "".join(part.decode(charset or "ascii", "replace") if isinstance(part, bytes) else part for part, charset in words).encode()
+    except (HeaderParseError, LookupError, ValueError):
+        return word[0]  # not an encoded word after all
+
+
 def _words(headers: bytes) -> bytes:
-    """Headers with their encoded words (RFC 2047) decoded behind them."""
-    decoded = []
-    for line in _ENCODED.findall(headers[:_HEADERS].replace(b"?=\r\n =?", b"?= =?").replace(b"?=\n =?", b"?= =?")):
-        try:
-            words = decode_header(line.decode("ascii", "replace"))
-            decoded += [part.decode(charset or "ascii", "replace") for part, charset in words if isinstance(part, bytes)]
-        except (HeaderParseError, LookupError, ValueError):
-            continue  # not an encoded word after all: the text as it stands is looked at
-    return headers + ("\n" + " ".join(decoded) + "\n" + "".join(decoded)).encode() if decoded else headers
+    """Headers, and behind them the same unfolded and with their encoded words (RFC 2047) decoded, if there are any."""
+    flat = _BETWEEN.sub(rb"\1", _FOLD.sub(b" ", headers))
+    decoded = _ENCODED.sub(_decoded, flat)
+    return headers if decoded == headers else headers + b"\n" + decoded
 
 
 class _Message:
