@@ -83,6 +83,10 @@ def test_records_are_columns() -> None:
     assert when.missing.tolist() == [False, True, False]
 
 
+def test_numbers_beyond_float32_are_no_fault() -> None:
+    assert np.isinf(vectors(rows_of(saved(np.full((2, 8), 1e300))))).all()
+
+
 def test_objects_are_handed_on_as_a_pickle() -> None:
     (nested,) = arrays.read_npy(opened(saved(np.array(["a", None], dtype=object))))
     assert isinstance(nested, Nested)

@@ -134,7 +134,8 @@ def columns(values: Values, name: str) -> dict[str, Column]:
     if width < VECTOR or not number or (width <= _TABLE and values.dtype.kind in "iu"):
         found |= {f"{name}.{index}": column(values[:, index]) for index in range(min(width, _MOST_COLUMNS))}
     if width >= VECTOR and number:
-        found[name] = Vectors(np.ascontiguousarray(values, dtype=np.float32))
+        with np.errstate(all="ignore"):  # what float32 can't hold becomes infinite; no embedding is so large
+            found[name] = Vectors(np.ascontiguousarray(values, dtype=np.float32))
     return found
 
 
@@ -145,7 +146,8 @@ def column(values: Values) -> Column:
         return special(values)
     native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
     if native.dtype.kind == "f" and native.dtype.itemsize not in {4, 8}:
-        return Numbers(native.astype(np.float32 if native.dtype.itemsize == 2 else np.float64))  # noqa: PLR2004 # half precision
+        with np.errstate(all="ignore"):  # as above
+            return Numbers(native.astype(np.float32 if native.dtype.itemsize == 2 else np.float64))  # noqa: PLR2004 # half precision
     return Numbers(native)
 
 
