@@ -290,7 +290,7 @@ def _source(schema: str, table: str, kind: str) -> str:
 def _values(column: Sequence[bytes | None], kind: str) -> list[Value | None]:
     if kind in BYTES:
         return list(column)
-    return converted(column, CONVERTERS.get(kind, _text))
+    return converted(column, CONVERTERS.get(kind, _text), _text)
 
 
 def _text(stored: bytes) -> str | bytes:

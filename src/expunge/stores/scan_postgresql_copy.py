@@ -77,7 +77,7 @@ def _letter(found: re.Match[str]) -> str:
 
 def _values(column: Sequence[str | None], kind: str) -> list[Value | None]:
     convert = CONVERTERS.get(kind)
-    return converted(column, convert) if convert else list(column)
+    return converted(column, convert, str) if convert else list(column)
 
 
 def _as_bytes(value: Value | None) -> Value | None:

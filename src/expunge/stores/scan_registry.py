@@ -80,6 +80,8 @@ def shown(url_or_path: str) -> str:
         host, slash, path = url_or_path.split("://", 1)[1].partition("/")
         bucket = host.rpartition("@")[2]
         return f"s3://{bucket}{slash}{path}" if ":" not in bucket else "s3://"  # half a secret, cut at its slash
+    if scheme != "sqlite" and url_or_path.count("@") > 1:
+        return f"{scheme}://"  # a password that isn't quoted: who can say where it ends
     try:
         url = sa.make_url(url_or_path)
     except (sa.exc.ArgumentError, ValueError):

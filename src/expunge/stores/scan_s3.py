@@ -128,8 +128,9 @@ class S3Scan:
     def _versions(self, prefix: str) -> Iterator[Part]:
         for page in self._open.client.get_paginator("list_object_versions").paginate(**self._bucket, Prefix=prefix):
             for one in page.get("Versions", ()):
-                suffix = "" if one["IsLatest"] else f"?versionId={one['VersionId']}"
-                yield _part(one, one["Key"] + suffix, one["VersionId"])
+                version, latest = one["VersionId"], one["IsLatest"]
+                name = one["Key"] if latest else f"{one['Key']}?versionId={version}"
+                yield _part(one, name, "" if latest and version == "null" else version)  # some services don't know it by that name
 
     def _current(self, prefix: str) -> Iterator[Part]:
         for page in self._open.client.get_paginator("list_objects_v2").paginate(**self._bucket, Prefix=prefix):

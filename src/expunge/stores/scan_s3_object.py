@@ -67,24 +67,38 @@ class S3Object(Positioned):
         if self._next >= self._end:
             self._ask(start, max(self._step, len(into)))
             self._step = min(self._step * 2, MOST)
-        got = self._body.read(min(len(into), self._end - self._next))
+        got = self._take(min(len(into), self._end - self._next))
         into[: len(got)] = got
-        self._next += len(got)
         return len(got)
+
+    def _take(self, count: int) -> bytes:
+        got: bytes = self._body.read(count)
+        if not got:
+            raise self._changed()
+        self._next += len(got)
+        return got
 
     def _move(self, start: int) -> None:
         """Read over what lies between, or forget the range."""
         if self._next <= start <= min(self._next + NEAR, self._end - 1):
-            self._body.read(start - self._next)
-            self._next = start
+            self._over(start)
         else:
             self._drop()
             self._step = FIRST
 
+    def _over(self, start: int) -> None:
+        while self._next < start:
+            self._take(min(NEAR, start - self._next))
+
     def _ask(self, start: int, length: int) -> None:
         end = min(start + length, self.size)
-        self._body = self._client.get_object(**self._asked, Range=f"bytes={start}-{end - 1}")["Body"]
-        self._next, self._end = start, end
+        answer = self._client.get_object(**self._asked, Range=f"bytes={start}-{end - 1}")
+        self._body = answer["Body"]
+        if "ContentRange" in answer:
+            self._next, self._end = start, end
+        else:  # some services know no ranges, or none of older versions, and answer with the whole
+            self._next, self._end = 0, self.size
+            self._over(start)
 
     def _drop(self) -> None:
         if self._body is not None:
@@ -98,8 +112,11 @@ class S3Object(Positioned):
                 yield
             except ClientError as fault:
                 if code_of(fault) in _CHANGED:
-                    raise Conflict("an object is gone or was changed since it was listed", where=self._where) from None
+                    raise self._changed() from None
                 raise
+
+    def _changed(self) -> Conflict:
+        return Conflict("an object is gone or was changed since it was listed", where=self._where)
 
     def close(self) -> None:
         """Close the connection's answer."""

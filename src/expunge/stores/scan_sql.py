@@ -116,16 +116,16 @@ def gone(where: str) -> Conflict:
     return Conflict("a table is gone or was changed since it was listed", where=where)
 
 
-def converted(column: Sequence[Any], convert: Callable[[Any], Value]) -> list[Value | None]:
-    """The column with what is not null converted; what can't be is kept as it is (``infinity`` is no date, and still content)."""
+def converted(column: Sequence[Any], convert: Callable[[Any], Value], otherwise: Callable[[Any], Value]) -> list[Value | None]:
+    """The column with what is not null converted; by ``otherwise`` what can't be (``infinity`` is no date, and still content)."""
     try:
         return [None if value is None else convert(value) for value in column]
     except (ValueError, ArithmeticError):
-        return [_converted(value, convert) for value in column]
+        return [None if value is None else _converted(value, convert, otherwise) for value in column]
 
 
-def _converted(value: Any, convert: Callable[[Any], Value]) -> Value | None:
+def _converted(value: Any, convert: Callable[[Any], Value], otherwise: Callable[[Any], Value]) -> Value:
     try:
-        return None if value is None else convert(value)
+        return convert(value)
     except (ValueError, ArithmeticError):
-        return value  # type: ignore[no-any-return]  # as the driver gave it: text or bytes
+        return otherwise(value)

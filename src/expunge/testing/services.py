@@ -3,7 +3,7 @@
 Each is a context manager that starts its own server in a temporary folder and takes both away at the end; use one per test session.
 A server dies with the process that started it, however that ends (where util-linux' ``setpriv`` is there to ask for it).
 MariaDB is the system's own, or what `.ci/mariadb` has unpacked into the virtual environment.
-PostgreSQL runs without fsync: what a killed *client* leaves is real, what a power cut would leave is not what these tests ask.
+Databases run without fsync: what a killed *client* leaves is real, what a power cut would leave is not what these tests ask.
 """
 
 from __future__ import annotations
@@ -199,7 +199,12 @@ def mysql() -> Iterator[MySQL]:
             "innodb-flush-log-at-trx-commit": "0",
             "innodb-buffer-pool-size": "32M",
         }
-        arguments = [str(root / "usr/sbin/mariadbd"), "--no-defaults", *(f"--{name}={value}" for name, value in chosen.items())]
+        arguments = [
+            str(root / "usr/sbin/mariadbd"),
+            "--no-defaults",
+            "--debug-no-sync",
+            *(f"--{name}={value}" for name, value in chosen.items()),
+        ]
         schema = "\n".join(("CREATE DATABASE mysql;", "USE mysql;", *((share / name).read_text("utf-8") for name in MARIADB_SCHEMA)))
         with (home / "log").open("wb") as log:
             subprocess.run([*arguments, "--bootstrap"], check=True, input=schema.encode(), stdout=log, stderr=log, env=environment)  # noqa: S603 - the system's own program
@@ -207,7 +212,7 @@ def mysql() -> Iterator[MySQL]:
         def start(port: int) -> tuple[list[str], dict[str, Any]]:
             return [*arguments, "--skip-name-resolve", f"--port={port}"], {"env": environment}
 
-        with _server(home, start, _mysql_answers, signal.SIGTERM) as port:
+        with _server(home, start, _mysql_answers, signal.SIGKILL) as port:  # its folder goes anyway
             yield MySQL(port)
 
 

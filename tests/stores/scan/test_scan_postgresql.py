@@ -70,11 +70,7 @@ ESTATES = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(estate=ESTATES, drawn=st.data())
-def test_everything_planted_comes_out_once(session: tuple[psycopg.Connection, str], estate: Any, drawn: st.DataObject) -> None:
+def planted_comes_out_once(session: tuple[psycopg.Connection, str], estate: Any, drawn: st.DataObject) -> None:
     connection, url = session
     expected: dict[str, Counter[Row]] = {}
     fresh(connection, {schema for schema, _ in estate})
@@ -95,6 +91,19 @@ def test_everything_planted_comes_out_once(session: tuple[psycopg.Connection, st
         )
     with scanning(url) as scan:
         assert ours(tables(scan)) == expected
+
+
+@settings(LAW, max_examples=5)
+@given(estate=ESTATES, drawn=st.data())
+def test_everything_planted_comes_out_once(session: tuple[psycopg.Connection, str], estate: Any, drawn: st.DataObject) -> None:
+    planted_comes_out_once(session, estate, drawn)
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=60)
+@given(estate=ESTATES, drawn=st.data())
+def test_everything_planted_comes_out_once_many_times(session: tuple[psycopg.Connection, str], estate: Any, drawn: st.DataObject) -> None:
+    planted_comes_out_once(session, estate, drawn)
 
 
 def fresh(connection: psycopg.Connection, schemas: set[str]) -> None:

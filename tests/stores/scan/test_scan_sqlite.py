@@ -24,10 +24,9 @@ VALUES = st.none() | TEXTS | st.integers(-(2**63), 2**63 - 1) | st.binary(max_si
 UNIQUE = NAMES.filter(lambda name: name not in ("T", "t"))  # SQLite folds the case of names
 
 
-ESTATES = st.dictionaries(
-    UNIQUE,
-    st.tuples(st.booleans(), st.lists(UNIQUE, min_size=1, max_size=3, unique=True), st.lists(st.lists(VALUES, min_size=3, max_size=3))),
-)
+COLUMNS = st.lists(UNIQUE, min_size=1, max_size=3, unique=True)
+ESTATES = st.dictionaries(UNIQUE, st.tuples(st.booleans(), COLUMNS, st.lists(st.lists(VALUES, min_size=3, max_size=3))))
+LAW = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def made(path: Path, script: str) -> Scan:
@@ -40,11 +39,7 @@ def ours(found: dict[str, Counter[Row]]) -> dict[str, Counter[Row]]:
     return {name: rows for name, rows in found.items() if not name.startswith("sqlite_")}
 
 
-@settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(estate=ESTATES, wal=st.booleans())
-def test_everything_planted_comes_out_once(tmp_path: Path, estate: Any, wal: bool) -> None:
+def planted_comes_out_once(tmp_path: Path, estate: Any, journal: str) -> None:
     path = tmp_path / "an estate.db"
     path.unlink(missing_ok=True)
     expected = {}
@@ -61,6 +56,19 @@ def test_everything_planted_comes_out_once(tmp_path: Path, estate: Any, wal: boo
         session.commit()
         with closing(open_scan(f"sqlite:///{path}")) as scan:  # an application has it open
             assert ours(tables(scan)) == expected
+
+
+@settings(LAW, max_examples=25)
+@given(estate=ESTATES, journal=st.sampled_from(["wal", "delete"]))
+def test_everything_planted_comes_out_once(tmp_path: Path, estate: Any, journal: str) -> None:
+    planted_comes_out_once(tmp_path, estate, journal)
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=300)
+@given(estate=ESTATES, journal=st.sampled_from(["wal", "delete"]))
+def test_everything_planted_comes_out_once_many_times(tmp_path: Path, estate: Any, journal: str) -> None:
+    planted_comes_out_once(tmp_path, estate, journal)
 
 
 def test_ranges_are_read_once_and_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
