@@ -26,7 +26,7 @@ from expunge.keys.external import EnvironmentSecret, ExternalRoot, KeyFile
 from expunge.keys.vault import Vault
 from expunge.policy.load import load
 from expunge.policy.model import Policy
-from expunge.ports import Clock, Hunter
+from expunge.ports import Clock, Fleet, Hunter
 from expunge.runtime.clock import SystemClock
 from expunge.runtime.fleet import InProcess, Processes
 from expunge.runtime.settings import Settings
@@ -81,9 +81,8 @@ def open_rooms(policy: Policy, env: Mapping[str, str], clock: Clock) -> Rooms:
     log = Log.open(control.evidence / "log", log_signer, clock)
     _publish_trust(control.evidence / "trust.json", Trust.of(log_signer.vkey, executor.vkey, verifier.vkey))
     register = Register.open(control.evidence)
-    return Rooms(
-        policy, OpenStores(policy, _workers(env)), journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts"
-    )
+    stores = OpenStores(policy, _workers(env))
+    return Rooms(policy, stores, journal, vault, log, register, executor, verifier, clock, control.evidence / "receipts")
 
 
 def _hunter(rooms: Rooms, path: Path, env: Mapping[str, str]) -> Hunter | None:
@@ -94,7 +93,8 @@ def _hunter(rooms: Rooms, path: Path, env: Mapping[str, str]) -> Hunter | None:
     """
     if rooms.policy.hunt is None:
         return None
-    made: Hunter = _hunting().hunt_of(rooms.policy, path, InProcess(), rooms.journal, partial(_prints_elsewhere, path, env))
+    assert isinstance(rooms.stores, OpenStores)
+    made: Hunter = _hunting().hunt_of(rooms.policy, path, rooms.stores.fleet, rooms.journal, partial(_prints_elsewhere, path, env))
     return made
 
 
@@ -118,10 +118,14 @@ class OpenStores(Mapping[str, Store]):
     """The policy's stores by name; each is opened when it is first asked for, and again after it could not be."""
 
     def __init__(self, policy: Policy, workers: int = 1) -> None:
-        """Open nothing yet. Stores whose work can be split spread it over ``workers`` processes, which they share."""
+        """Open nothing yet. Stores whose work can be split spread it over ``workers`` processes, which they share.
+
+        ``fleet`` is these processes, for whoever else has work to split.
+        """
         self._policy = policy
         self._workers = workers
         self._fleet = Processes(workers)  # it starts none before there is work
+        self.fleet: Fleet = self._fleet if workers > 1 else InProcess()
         self._open: dict[str, Store] = {}
 
     def __getitem__(self, name: str) -> Store:
