@@ -69,14 +69,19 @@ CATALOG_RELATIONS = sa.text(
     "WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname = ANY(:names) ORDER BY c.relname COLLATE \"C\""
 )
 COLUMNS = sa.text("""
-SELECT a.attname, b.typname, bn.nspname, array_position(i.indkey::int2[], a.attnum), i.indnkeyatts, has_table_privilege(c.oid, 'SELECT')
+WITH shapes AS (
+  SELECT t.oid, n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+  JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
+  WHERE e.extname = 'postgis' AND t.typname IN ('geometry', 'geography')
+)
+SELECT a.attname, b.typname, s.nspname, array_position(i.indkey::int2[], a.attnum), i.indnkeyatts, has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
-JOIN pg_namespace bn ON bn.oid = b.typnamespace LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+LEFT JOIN shapes s ON s.oid = b.oid LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.attisdropped
   AND has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY a.attnum
 """)
-"""A domain's values are read as its base type's. (``indkey`` also names the columns that an index only includes.)"""
+"""A domain's values are read as its base type's; of a shape the schema of PostGIS is told. ``indkey`` also names included columns."""
 
 AS_READ = sa.text(
     "SELECT set_config('bytea_output', 'hex', true), set_config('client_encoding', "
@@ -201,13 +206,16 @@ class PostgresqlScan:
         return _Columns(
             tuple(row[0] for row in found),
             tuple(row[1] for row in found),
-            tuple(_selected(*row[:3]) for row in found),
+            tuple(_selected(row[0], row[2]) for row in found),
             _key(schema, table, key if len(key) == found[0][4] else [], whole=found[0][5]),
         )
 
     def _session(self) -> sa.Connection:
+        """A transaction in which names mean the server's own functions, whatever path the database's owner has set for us."""
         with self._faults():
-            return self._engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            session = self._engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            session.exec_driver_sql("SET LOCAL search_path = pg_catalog")
+            return session
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -247,7 +255,6 @@ def _key(schema: str, table: str, names: list[str], *, whole: bool) -> str:
     return "ctid::text" if whole else "(row_number() OVER ())::text"
 
 
-def _selected(name: str, kind: str, schema: str) -> str:
-    """The column; shapes of PostGIS as text, since nothing that looks for tracks reads their own form."""
-    shape = kind in ("geometry", "geography")
-    return f"{quoted(schema)}.ST_AsText({quoted(name)})" if shape else quoted(name)
+def _selected(name: str, postgis: str | None) -> str:
+    """The column; a shape of PostGIS (never somebody else's function of the name) as text: nothing reads tracks in its own form."""
+    return f"{quoted(postgis)}.ST_AsText({quoted(name)})" if postgis else quoted(name)

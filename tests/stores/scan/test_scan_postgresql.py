@@ -207,6 +207,21 @@ def test_any_encoding(postgresql_server: PostgreSQL, encoding: str, stored: obje
         assert [*tables(scan)["t"]] == [row("(0,1)", {"p": "plain", "a": stored})]  # type: ignore[dict-item]  # a Value by its test
 
 
+def test_no_function_of_the_databases_own_runs(session: tuple[psycopg.Connection, str]) -> None:
+    connection, url = session
+    connection.execute("CREATE TYPE geometry AS (x int, y int); CREATE TABLE t AS SELECT ROW(1, 2)::geometry AS place")
+    connection.execute("CREATE FUNCTION st_astext(geometry) RETURNS text LANGUAGE sql AS $$ SELECT 'with the rights of who scans' $$")
+    with scanning(url) as scan:
+        assert [*tables(scan)["t"]] == [row("(0,1)", {"place": "(1,2)"})]
+    connection.execute(
+        "CREATE SCHEMA evil; CREATE FUNCTION evil.concat_ws(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$"
+    )
+    connection.execute(f"ALTER DATABASE {connection.info.dbname} SET search_path = evil, pg_catalog, public".encode())
+    connection.execute("CREATE TABLE keyed (a text PRIMARY KEY); INSERT INTO keyed VALUES ('mine')")
+    with scanning(url) as scan:
+        assert [*tables(scan)["keyed"]] == [row("mine", {"a": "mine"})]
+
+
 def test_what_may_not_be_seen_is_told(session: tuple[psycopg.Connection, str], postgresql_server: PostgreSQL) -> None:
     connection, url = session
     connection.execute("CREATE ROLE limited LOGIN")
