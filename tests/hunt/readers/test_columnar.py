@@ -16,6 +16,7 @@ import pytest
 
 from expunge.hunt.pieces import Vectors, Why
 from expunge.hunt.readers import columnar_batches
+from expunge.hunt.readers.columnar_footer import TEXT, groups
 from expunge.hunt.reading import Limits
 from tests.hunt.readers.structured import read
 
@@ -248,3 +249,22 @@ def test_a_billion_rows_of_a_few_bytes_end() -> None:
     got = read(raw, "parquet", limits=Limits(expansion_free=1 << 20, expansion=10))
     assert got.why() == [Why.TOO_LARGE]
     assert 0 < len(got.values("a")) < 1_000_000
+
+
+def test_the_footer_is_read_as_arrow_reads_it() -> None:
+    table = pa.table({"a.b": ["x"] * 100, "deep": [[{"c": 1, "d": "e"}]] * 100, "n": list(range(100))})
+    raw = parquet(table, row_group_size=30, store_schema=False)
+    metadata = pq.ParquetFile(io.BytesIO(raw)).metadata
+    ours = groups(io.BytesIO(raw))
+    assert [group.rows for group in ours] == [30, 30, 30, 10]
+    for number, group in enumerate(ours):
+        for at, chunk in enumerate(group.chunks):
+            theirs = metadata.row_group(number).column(at)
+            assert (chunk.path, chunk.values, chunk.unpacked) == (theirs.path_in_schema, theirs.num_values, theirs.total_uncompressed_size)
+            assert chunk.end == (theirs.dictionary_page_offset or theirs.data_page_offset) + theirs.total_compressed_size
+            assert (chunk.type == TEXT) == (theirs.physical_type == "BYTE_ARRAY")
+
+
+@pytest.mark.parametrize("end", [b"", b"PAR1", b"\xff\xff\xff\xffPAR1", b"\x04\0\0\0PAR1", b"\x19\xfc\xff\xff\xff\x0f\x06\0\0\0PAR1"])
+def test_a_footer_that_lies_is_damage(end: bytes) -> None:
+    assert read(b"PAR1" + end, "parquet").why() == [Why.BROKEN]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +19,10 @@ import pyarrow.feather as pf
 import pyarrow.parquet as pq
 
 from expunge.hunt.pieces import Unread, Why
+from expunge.hunt.readers.arrays_views import view
 from expunge.hunt.readers.columnar_batches import FAULTS, given, pieces_of, read_ipc, read_orc, tell
 from expunge.hunt.readers.columnar_claims import is_stream
+from expunge.hunt.readers.columnar_footer import LARGEST, TEXT, Chunk, Group, groups
 from expunge.hunt.readers.columns_arrow import BATCH, ROWS
 from expunge.hunt.readers.columns_bound import bounded
 from expunge.hunt.reading import Format, Nested, Opened, Reading
@@ -32,92 +36,98 @@ _INDEXED = 6
 _WHOLE = 256 << 20
 """Bytes of a file that is read whole."""
 
-_FOOTER = 64 << 20
-"""Bytes of a footer that are looked at; real ones of ten thousand columns have some MiB."""
-
 
 @bounded
 def _parquet(opened: Opened) -> Reading:
     try:
         file = pq.ParquetFile(opened.file, pre_buffer=False)
+        footer = groups(opened.file)
     except FAULTS as fault:
         tell(opened, opened.place, fault)
         return
-    with file:
-        yield from _footer(opened, file.metadata)
-        first = 0
-        for group in range(file.metadata.num_row_groups):
-            yield from _group(opened, file.metadata, group, first)
-            first += file.metadata.row_group(group).num_rows
+    yield from _footer(opened, footer)
+    first = 0
+    for number, group in enumerate(footer):
+        yield from _group(opened, _Source(opened.file, file.metadata, number, group), first)
+        first += group.rows
 
 
-def _footer(opened: Opened, metadata: pq.FileMetaData) -> Reading:
-    """The bytes behind the last column's data.
-
-    Statistics are not asked of the library: on ones that are not as long as their type says it ends the process.
-    """
-    end = 4
-    for group in range(metadata.num_row_groups):
-        for at in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(at)
-            start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
-            end = max(end, (start or 0) + chunk.total_compressed_size)
+def _footer(opened: Opened, footer: Sequence[Group]) -> Reading:
+    """The bytes behind the last column's data."""
+    end = max((chunk.end for group in footer for chunk in group.chunks), default=4)
     size = opened.file.seek(0, io.SEEK_END)
-    start = max(min(end, size), size - _FOOTER)
-    opened.file.seek(start)
-    content = opened.file.read(size - start)
-    yield Nested(opened.place.inside("footer"), io.BytesIO(content), len(content), seekable=True, plain=True)
+    start = max(min(end, size), size - LARGEST)
+    yield Nested(opened.place.inside("footer"), view(opened.file, start, size - start), size - start, seekable=True, plain=True)
 
 
-def _group(opened: Opened, metadata: pq.FileMetaData, group: int, first: int) -> Reading:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A row group of a file that is open."""
+
+    file: BinaryIO
+    metadata: pq.FileMetaData
+    number: int
+    group: Group
+
+    def batches(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        """Its rows, so many at a time that they are bounded; of some columns or all."""
+        rows, dictionaries = self._width(columns)
+        file = self._opened(dictionaries)
+        yield from file.iter_batches(batch_size=rows, row_groups=[self.number], columns=columns, use_threads=False)
+
+    def names(self) -> list[str]:
+        """Its columns, by the first part of their paths."""
+        return list(dict.fromkeys(_top(chunk) for chunk in self.group.chunks))
+
+    def _opened(self, dictionaries: list[str]) -> pq.ParquetFile:
+        return pq.ParquetFile(self.file, metadata=self.metadata, pre_buffer=False, read_dictionary=dictionaries)
+
+    def _width(self, columns: Sequence[str] | None) -> tuple[int, list[str]]:
+        """How many rows to decode at once, and which columns to take as dictionaries.
+
+        Reading the first row with all dictionaries shows how long their longest value is. A column that consists of indexes alone is
+        taken as a dictionary (twice as fast, 5 GB/s); one with much plain text isn't (it would be hashed: six times as slow), and bounds
+        the batch.
+        """
+        chunks = [chunk for chunk in self.group.chunks if not columns or _top(chunk) in columns]
+        texts = [chunk for chunk in chunks if chunk.type == TEXT]
+        total = max(1, self.group.rows)
+        width = max(1, sum(chunk.unpacked for chunk in chunks) // total)
+        indexes = [chunk.path for chunk in texts if chunk.unpacked < _INDEXED * chunk.values]
+        probe = self._opened([chunk.path for chunk in texts])
+        worst = 1
+        for batch in probe.iter_batches(batch_size=1, row_groups=[self.number], columns=columns, use_threads=False):
+            worst = max(1, sum(map(_longest, batch.columns)))
+            break
+        spread = max([1, *(chunk.values // total for chunk in texts)])
+        return max(1, min(ROWS, BATCH // width, _DECODED // (worst * spread))), indexes
+
+
+def _top(chunk: Chunk) -> str:
+    return chunk.path.split(".")[0]
+
+
+def _group(opened: Opened, source: _Source, first: int) -> Reading:
     """The rows of a row group; if it is damaged, what is left of each column by itself."""
     given = 0
     try:
-        for batch in _batches(opened, metadata, group, None):
+        for batch in source.batches(None):
             yield from pieces_of(opened.place, batch, first + given)
             given += batch.num_rows
     except FAULTS:
         pass
     else:
         return
-    for name in dict.fromkeys(metadata.row_group(group).column(at).path_in_schema.split(".")[0] for at in range(metadata.num_columns)):
+    for name in source.names():
         seen = 0
         try:
-            for batch in _batches(opened, metadata, group, [name]):
+            for batch in source.batches([name]):
                 fresh = batch.slice(max(0, min(given - seen, batch.num_rows)))
                 if fresh.num_rows:
                     yield from pieces_of(opened.place, fresh, first + seen + batch.num_rows - fresh.num_rows)
                 seen += batch.num_rows
         except FAULTS as fault:
-            tell(opened, opened.place.of(column=name), fault, f"row group {group}")
-
-
-def _batches(opened: Opened, metadata: pq.FileMetaData, group: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    rows, dictionaries = _width(opened, metadata, group, columns)
-    file = pq.ParquetFile(opened.file, metadata=metadata, pre_buffer=False, read_dictionary=dictionaries)
-    yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns, use_threads=False)
-
-
-def _width(opened: Opened, metadata: pq.FileMetaData, group: int, columns: Sequence[str] | None) -> tuple[int, list[str]]:
-    """How many rows to decode at once, and which columns to take as dictionaries.
-
-    Reading the first row with all dictionaries shows how long their longest value is. A column that consists of indexes alone is taken as
-    a dictionary (twice as fast, 5 GB/s); one with much plain text isn't (it would be hashed: six times as slow), and bounds the batch.
-    """
-    chunks = [metadata.row_group(group).column(at) for at in range(metadata.num_columns)]
-    texts = [
-        chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY" and (not columns or chunk.path_in_schema.split(".")[0] in columns)
-    ]
-    total = max(1, metadata.row_group(group).num_rows)
-    width = max(1, sum(chunk.total_uncompressed_size for chunk in chunks) // total)
-    indexes = [one.path_in_schema for one in texts if one.total_uncompressed_size < _INDEXED * one.num_values]
-    probe = pq.ParquetFile(opened.file, metadata=metadata, pre_buffer=False, read_dictionary=[one.path_in_schema for one in texts])
-    worst = 1
-    for batch in probe.iter_batches(batch_size=1, row_groups=[group], columns=columns, use_threads=False):
-        worst = max(1, sum(map(_longest, batch.columns)))
-        break
-    spread = max([1, *(one.num_values // total for one in texts)])
-    return max(1, min(ROWS, BATCH // width, _DECODED // (worst * spread))), indexes
+            tell(opened, opened.place.of(column=name), fault, f"row group {source.number}")
 
 
 def _longest(array: pa.Array) -> int:
