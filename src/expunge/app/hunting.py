@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,9 +16,11 @@ from expunge.hunt.reading import Limits
 from expunge.hunt.scanning import Shard, Source, scan_shard
 from expunge.journal import Journal
 from expunge.policy.catalog import StoreNote
+from expunge.policy.model import Hunt as HuntOptions
 from expunge.policy.model import Policy
 from expunge.ports import Fleet
 from expunge.stores.base import Scan
+from expunge.stores.scan_rate import LimitedScan, Rate, ease
 from expunge.stores.scan_registry import open_scan, scheme_of
 
 PASSED = ("endpoint_url", "region", "profile", "connect_timeout")
@@ -39,6 +40,7 @@ class Job:
     run_id: str
     shard: Shard
     rate: int | None
+    nice: int | None
     policy: Path
     load: Loader
 
@@ -56,11 +58,11 @@ _LOADERS: dict[Path, Loader] = {}
 
 def hunt_of(policy: Policy, path: Path, fleet: Fleet, journal: Journal, elsewhere: Loader, watch: Watch = unwatched) -> Hunt:
     """The policy's hunt. ``journal`` holds a run's prints for this process, ``elsewhere`` (to be pickled) reads them in others."""
-    rate = policy.hunt.rate if policy.hunt is not None else None
+    asked = policy.hunt or HuntOptions()
     _LOADERS[path] = partial(prints_of, journal)
 
     def job(run_id: str, shard: Shard) -> object:
-        return Job(run_id, shard, rate, path, elsewhere)
+        return Job(run_id, shard, asked.rate, asked.nice, path, elsewhere)
 
     return Hunt(policy.catalog, sources(policy), opened, fleet, job, cast("Callable[[object], bytes]", scan), watch)
 
@@ -72,11 +74,14 @@ def scan(job: Job) -> bytes:
         StoreError: the source is away.
         KeyDestroyed: the run is closed.
     """
+    if job.nice is not None and (short := job.nice - os.nice(0)) > 0:
+        ease(short)
     if job.run_id not in _MATCHERS:
         _MATCHERS.clear()
         _MATCHERS[job.run_id] = Matchers(_LOADERS.get(job.policy, job.load)(job.run_id))
     with closing(opened(job.shard.source)) as source:
-        return scan_shard(job.shard, source, _MATCHERS[job.run_id], Limits(), _throttle(job.rate)).as_bytes()
+        reading = source if job.rate is None else LimitedScan(source, Rate(job.rate))
+        return scan_shard(job.shard, reading, _MATCHERS[job.run_id], Limits()).as_bytes()
 
 
 def forget(run_id: str) -> None:
@@ -136,21 +141,6 @@ def _below(source: Source, paths: list[str]) -> tuple[str, ...]:
         if real != root and os.path.commonpath([root, real]) == root:
             found.append(os.path.relpath(real, root))
     return tuple(found)
-
-
-def _throttle(rate: int | None) -> Callable[[int], None]:
-    """Wait so that no more than ``rate`` bytes a second are read, on average since the shard was begun."""
-    begun, read = time.monotonic(), 0
-
-    def told(size: int) -> None:
-        nonlocal read
-        if rate is not None:
-            ahead = read / rate - (time.monotonic() - begun)
-            if ahead > 0:
-                time.sleep(ahead)
-            read += size
-
-    return told
 
 
 def prints_of(journal: Journal, run_id: str) -> dict[str, list[bytes]]:

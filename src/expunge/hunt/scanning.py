@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import count
@@ -84,14 +84,14 @@ def shards(scan: Scan, source: Source) -> Iterator[Shard]:
         yield Shard(source, tuple(held))
 
 
-def scan_shard(shard: Shard, scan: Scan, matchers: Matchers, limits: Limits, throttle: Callable[[int], None]) -> Scanned:
-    """Look at a shard. ``throttle`` is told of bytes read, and may wait.
+def scan_shard(shard: Shard, scan: Scan, matchers: Matchers, limits: Limits) -> Scanned:
+    """Look at a shard.
 
     Raises:
         Unavailable: the source is away; the shard is to be scanned again.
     """
     found = Scanned()
-    looker = _Looker(scan, matchers, limits, throttle, found)
+    looker = _Looker(scan, matchers, limits, found)
     for part in shard.parts:
         place = Place(shard.source.name, table=part.name) if part.table else Place(shard.source.name, part.name)
         if part.unread:
@@ -108,7 +108,6 @@ class _Looker:
     scan: Scan
     matchers: Matchers
     limits: Limits
-    throttle: Callable[[int], None]
     found: Scanned
 
     def look(self, part: Part, place: Place) -> None:
@@ -123,7 +122,6 @@ class _Looker:
             self.found.account.unread.append(Unread(place, Why.DENIED, part.size))
 
     def _file(self, part: Part, place: Place) -> None:
-        self.throttle(part.size or 0)
         with self.scan.stream(part) as file:
             self._stream(file, place, part.size)
 
@@ -138,7 +136,6 @@ class _Looker:
         first = 0
         for batch in self.scan.rows(part):
             size = sum(_weight(values) for values in batch.columns.values())
-            self.throttle(size)
             columns = {name: column_of(values) for name, values in batch.columns.items()}
             self.found.take(self.matchers.look(Rows(place, columns, len(batch.keys), first, batch.keys)))
             self._cells(batch, place)

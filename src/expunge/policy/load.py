@@ -194,7 +194,7 @@ def _hunt(folder: Path, document: Document, written: Written) -> Hunt | None:
         )
         for name, one in own.places.items()
     }
-    return Hunt(places, own.owner, own.within, own.rate)
+    return Hunt(places, own.owner, own.within, own.rate, own.nice)
 
 
 def _digest(document: Document, datasets: Read) -> str:

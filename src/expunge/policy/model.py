@@ -115,12 +115,16 @@ class HuntPlace:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """Looking for copies that nobody listed. ``owner`` has ``within`` to deal with a find; ``rate`` is bytes per second and worker."""
+    """Looking for copies that nobody listed. ``owner`` has ``within`` to deal with a find; ``rate`` is bytes per second and worker.
+
+    ``nice`` is the niceness (1 to 19) of a process from when it begins to hunt.
+    """
 
     places: Mapping[str, HuntPlace] = field(default_factory=dict[str, HuntPlace])
     owner: str = "privacy engineer"
     within: timedelta = timedelta(hours=72)
     rate: int | None = None
+    nice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,9 @@ class WrittenHunt(Strict):
     owner: Text = Field(default="privacy engineer", description="Whose a find's incident is.")
     within: Duration = Field(default=timedelta(hours=72), description="By when a find must be dealt with; 72 hours if left out.")
     rate: Count | None = Field(default=None, description="Bytes per second that a worker reads at most.")
+    nice: Annotated[int, Field(ge=1, le=19)] | None = Field(
+        default=None, description="How much a hunting process yields to others, 1 to 19."
+    )
 
 
 class Written(Strict):
