@@ -18,7 +18,7 @@ from expunge.hunt.pieces import Vectors, Why
 from expunge.hunt.readers import columnar_batches
 from expunge.hunt.readers.columnar_footer import TEXT, groups
 from expunge.hunt.reading import Limits
-from tests.hunt.readers.structured import read
+from tests.hunt.readers.structured import format_of, read
 
 WAV = b"RIFF" + struct.pack("<I", 200) + b"WAVEfmt " + bytes(190)
 
@@ -268,3 +268,8 @@ def test_the_footer_is_read_as_arrow_reads_it() -> None:
 @pytest.mark.parametrize("end", [b"", b"PAR1", b"\xff\xff\xff\xffPAR1", b"\x04\0\0\0PAR1", b"\x19\xfc\xff\xff\xff\x0f\x06\0\0\0PAR1"])
 def test_a_footer_that_lies_is_damage(end: bytes) -> None:
     assert read(b"PAR1" + end, "parquet").why() == [Why.BROKEN]
+
+
+def test_the_first_feather_is_told() -> None:
+    assert format_of(b"FEA1" + bytes(100)) == "feather"
+    assert read(b"FEA1" + bytes(100), "feather").why() == [Why.UNKNOWN]

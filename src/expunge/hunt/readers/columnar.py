@@ -15,12 +15,11 @@ from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as pf
 import pyarrow.parquet as pq
 
 from expunge.hunt.pieces import Unread, Why
 from expunge.hunt.readers.arrays_views import view
-from expunge.hunt.readers.columnar_batches import FAULTS, given, pieces_of, read_ipc, read_orc, tell
+from expunge.hunt.readers.columnar_batches import FAULTS, pieces_of, read_ipc, read_orc, tell
 from expunge.hunt.readers.columnar_claims import is_stream
 from expunge.hunt.readers.columnar_footer import LARGEST, TEXT, Chunk, Group, groups
 from expunge.hunt.readers.columns_arrow import BATCH, ROWS
@@ -32,9 +31,6 @@ _DECODED = 256 << 20
 
 _INDEXED = 6
 """Bytes a value below which a column of texts holds hardly more than indexes into its dictionary (each takes up to 4)."""
-
-_WHOLE = 256 << 20
-"""Bytes of a file that is read whole."""
 
 
 @bounded
@@ -142,28 +138,17 @@ def _longest(array: pa.Array) -> int:
     return 0
 
 
-@bounded
 def _feather(opened: Opened) -> Reading:
-    """The first version of Feather, which can only be read whole."""
-    size = opened.file.seek(0, io.SEEK_END)
-    if size > _WHOLE:
-        opened.account.unread.append(Unread(opened.place, Why.TOO_LARGE, size, "version 1 of Feather can only be read whole"))
-        return
-    opened.file.seek(0)
-    try:
-        first = 0
-        for batch in pf.read_table(pa.PythonFile(opened.file, mode="r"), use_threads=False, memory_map=False).to_batches(ROWS):
-            yield from given(opened, batch, first)
-            first += batch.num_rows
-    except FAULTS as fault:
-        tell(opened, opened.place, fault)
+    """The first version of Feather, which nothing will read any more: it isn't compressed, so its bytes show its texts."""
+    opened.account.unread.append(Unread(opened.place, Why.UNKNOWN, opened.size, "version 1 of Feather"))
+    return iter(())
 
 
 FORMATS: tuple[Format, ...] = (
     Format("parquet", lambda head, _name: head.startswith((b"PAR1", b"PARE")), _parquet, seeks=True),
     Format("arrow", lambda head, _name: head.startswith(b"ARROW1\0\0"), read_ipc, seeks=True),
     Format("arrow-stream", lambda head, _name: is_stream(head), read_ipc, seeks=True),
-    Format("feather", lambda head, _name: head.startswith(b"FEA1"), _feather, seeks=True),
+    Format("feather", lambda head, _name: head.startswith(b"FEA1"), _feather, raw="plain"),
     Format("orc", lambda head, _name: head.startswith(b"ORC"), read_orc, seeks=True),
 )
 """What this module reads."""
