@@ -146,7 +146,7 @@ def test_changed_files(name: str, changes: list[Change], *, pipe: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEEDS)
 @given(changes=st.lists(CHANGES, min_size=1, max_size=6), pipe=st.booleans())
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_changed_files_at_length(name: str, changes: list[Change], *, pipe: bool) -> None:
     content = SEEDS[name]
     for change in changes:
