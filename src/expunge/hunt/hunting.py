@@ -11,7 +11,7 @@ from expunge.hunt.families import FAMILIES, family
 from expunge.hunt.groups import Scanned
 from expunge.hunt.judging import judge
 from expunge.hunt.listed import Listed
-from expunge.hunt.pieces import Account
+from expunge.hunt.pieces import Account, Place, Unread, Why
 from expunge.hunt.prints import Trace
 from expunge.hunt.scanning import Shard, Source, shards
 from expunge.hunt.traces import Tracks, batches, of_people, of_records
@@ -23,6 +23,9 @@ from expunge.terms import Identifier, Json
 PRINTS = "prints:"
 SHARDS = "hunt:"
 """How the shelf's names begin: prints by number and family, then what each shard of a round showed."""
+
+TRIES = 2
+"""How often a shard is begun before it is taken for what ends processes: once may be chance (a restart, no memory)."""
 
 Watch = Callable[[int, int, int], None]
 """Told after each shard: shards done, shards in all, bytes scanned."""
@@ -73,19 +76,20 @@ class Hunt:
 
     def _scanned(self, run_id: str, shelf: Shelf, round_: int) -> Iterator[tuple[str, Scanned]]:
         """What each shard showed; those that were done before a crash are read from the shelf."""
+        begun = _Begun(shelf, f"{SHARDS}{round_}:")
         todo: list[Shard] = []
-        before = set(shelf.names())
-        wanted = [shard for source in self.sources for shard in self._shards(source)]
+        wanted = [one for source in self.sources for shard in self._shards(source) for one in begun.divided(shard)]
         for shard in wanted:
-            name = f"{SHARDS}{round_}:{shard.key}"
-            if name in before:
-                yield shard.source.name, Scanned.from_bytes(b"".join(shelf.pages(name)))
+            if begun.done(shard):
+                yield shard.source.name, begun.result(shard)
+            elif begun.deadly(shard):
+                yield shard.source.name, _told(shard)
             else:
                 todo.append(shard)
         scanned = 0
-        raws = self.fleet.map(self.scan, (self.jobs(run_id, shard) for shard in todo))
+        raws = self.fleet.map(self.scan, (self.jobs(run_id, begun.begin(shard)) for shard in todo))
         for done, (shard, raw) in enumerate(zip(todo, raws, strict=True), len(wanted) - len(todo) + 1):
-            shelf.put(f"{SHARDS}{round_}:{shard.key}", [raw])
+            begun.end(shard, raw)
             scanned += sum(part.size or 0 for part in shard.parts)
             self.watch(done, len(wanted), scanned)
             yield shard.source.name, Scanned.from_bytes(raw)
@@ -93,6 +97,55 @@ class Hunt:
     def _shards(self, source: Source) -> list[Shard]:
         with closing(self.open_scan(source)) as scan:
             return list(shards(scan, source))
+
+
+class _Begun:
+    """What was begun and ended of a round's shards, on the shelf.
+
+    Decoders are native code: a file may end the process that looks at it. A shard that was begun ``TRIES`` times without an end is divided
+    into its parts; a part of which that is true too is told as not scanned, and the hunt goes on.
+    """
+
+    def __init__(self, shelf: Shelf, prefix: str) -> None:
+        self._shelf = shelf
+        self._prefix = prefix
+        self._names = set(shelf.names())
+
+    def done(self, shard: Shard) -> bool:
+        return self._prefix + shard.key in self._names
+
+    def result(self, shard: Shard) -> Scanned:
+        return Scanned.from_bytes(b"".join(self._shelf.pages(self._prefix + shard.key)))
+
+    def deadly(self, shard: Shard) -> bool:
+        return self._tried(shard) >= TRIES
+
+    def divided(self, shard: Shard) -> list[Shard]:
+        if self.done(shard) or len(shard.parts) == 1 or not self.deadly(shard):
+            return [shard]
+        return [Shard(shard.source, (part,)) for part in shard.parts]
+
+    def begin(self, shard: Shard) -> Shard:
+        self._shelf.put(self._try(shard, self._tried(shard)), [b"begun"])
+        return shard
+
+    def end(self, shard: Shard, raw: bytes) -> None:
+        self._shelf.put(self._prefix + shard.key, [raw])
+
+    def _tried(self, shard: Shard) -> int:
+        return next(number for number in range(TRIES + 1) if number == TRIES or self._try(shard, number) not in self._names)
+
+    def _try(self, shard: Shard, number: int) -> str:
+        return f"{self._prefix}{shard.key}:begun{number}"
+
+
+def _told(shard: Shard) -> Scanned:
+    """A part that ended the process which looked at it."""
+    found = Scanned()
+    for part in shard.parts:
+        place = Place(shard.source.name, table=part.name) if part.table else Place(shard.source.name, part.name)
+        found.account.unread.append(Unread(place, Why.BROKEN, part.size, "looking at it ended the process"))
+    return found
 
 
 def prints(names: Iterable[str]) -> Mapping[str, list[str]]:
