@@ -1,0 +1,203 @@
+"""Machine code for tracks: nearest fixes, and the forms of tracks that numpy can't read by itself."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from expunge.hunt.chunks_compile import compiled
+
+DEGREE = 111_195.0
+"""Metres of a degree of latitude on a sphere of 6,371,009 m; at most half a per cent off, which distances of 100 m can bear."""
+
+FAR = 1e9
+
+LEAST, MOST, BACKSLASH, GOES_ON = 63, 126, 92, 32
+"""An encoded polyline's characters; five bits each, and one that says that more follow."""
+
+WIDEST = 35
+"""Bits of a difference: 360 degrees in units of 1e-6 take 30."""
+
+SHORTEST, LONGEST = 7, 12
+"""Characters of a geohash that can be matched; one of six is a kilometre wide."""
+
+Degrees = npt.NDArray[np.float64]
+
+
+@compiled
+def _apart(first: float, second: float, shrink: float, other_first: float, other_second: float) -> float:
+    """Metres between two points near each other; ``shrink`` is the cosine of their latitude."""
+    east = abs(second - other_second)
+    east = min(east, 360.0 - east) * shrink
+    return math.hypot(first - other_first, east) * DEGREE
+
+
+@compiled
+def nearest(
+    latitude: Degrees, longitude: Degrees, fixes: Degrees, fixes_east: Degrees, reach: float
+) -> tuple[npt.NDArray[np.int64], Degrees]:
+    """For every point the nearest of the fixes, sorted by latitude, and its distance (metres); beyond ``reach`` metres none."""
+    which, distance = np.zeros(latitude.size, np.int64), np.full(latitude.size, FAR)
+    band = reach / DEGREE
+    for point in range(latitude.size):
+        shrink = math.cos(math.radians(latitude[point]))
+        for fix in range(np.searchsorted(fixes, latitude[point] - band), fixes.size):
+            if fixes[fix] > latitude[point] + band:
+                break
+            apart = _apart(latitude[point], longitude[point], shrink, fixes[fix], fixes_east[fix])
+            if apart <= reach and apart < distance[point]:
+                which[point], distance[point] = fix, apart
+    return which, distance
+
+
+@compiled
+def crowd(fixes: Degrees, fixes_east: Degrees, reach: float) -> npt.NDArray[np.int64]:
+    """For every fix (sorted by latitude), how many lie within ``reach`` metres, itself included."""
+    count = np.ones(fixes.size, np.int64)
+    band = reach / DEGREE
+    for fix in range(fixes.size):
+        shrink = math.cos(math.radians(fixes[fix]))
+        for other in range(fix + 1, fixes.size):
+            if fixes[other] > fixes[fix] + band:
+                break
+            if _apart(fixes[fix], fixes_east[fix], shrink, fixes[other], fixes_east[other]) <= reach:
+                count[fix] += 1
+                count[other] += 1
+    return count
+
+
+@compiled
+def pointed(text: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64]:
+    """For every block, how many places in it look like a coordinate: a point with three digits behind it, or six digits in a row."""
+    counts = np.zeros((text.size + block - 1) // block, np.int64)
+    zero, ten, point = np.uint8(48), np.uint8(10), np.uint8(46)
+    for number in range(counts.size):
+        first, last = number * block, min((number + 1) * block, text.size - 6)
+        count = np.int64(0)
+        for at in range(first, last):
+            ahead = (np.uint8(text[at + 1] - zero) < ten) & (np.uint8(text[at + 2] - zero) < ten) & (np.uint8(text[at + 3] - zero) < ten)
+            more = (np.uint8(text[at] - zero) < ten) & (np.uint8(text[at + 4] - zero) < ten) & (np.uint8(text[at + 5] - zero) < ten)
+            count += ahead & ((text[at] == point) | more)
+        counts[number] = count
+    return counts
+
+
+@compiled
+def polylines(text: npt.NDArray[np.uint8], least: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Starts and ends of runs of at least ``least`` characters from ``?`` to ``~``, which is what encoded polylines consist of."""
+    most = text.size // least + 1
+    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    count, at, done = 0, least - 1, 0
+    while at < text.size:
+        if not LEAST <= text[at] <= MOST:
+            at += least
+            continue
+        first, last = at, at + 1
+        while first > done and LEAST <= text[first - 1] <= MOST:
+            first -= 1
+        while last < text.size and LEAST <= text[last] <= MOST:
+            last += 1
+        if last - first >= least:
+            starts[count], ends[count] = first, last
+            count += 1
+        done = last
+        at = last + least
+    return starts[:count], ends[:count]
+
+
+@compiled
+def decoded(text: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The pairs of whole numbers that an encoded polyline holds, up to the first that makes no sense.
+
+    Google's *Encoded Polyline Algorithm Format*: differences, zigzag, five bits a character, 63 added. A doubled backslash is one.
+    """
+    north, east = np.empty(text.size // 2 + 1, np.int64), np.empty(text.size // 2 + 1, np.int64)
+    sums = np.zeros(2, np.int64)
+    count, shift, value, axis, at = 0, 0, np.int64(0), 0, 0
+    while at < text.size:
+        five = np.int64(text[at]) - LEAST
+        if text[at] == BACKSLASH and at + 1 < text.size and text[at + 1] == BACKSLASH:
+            at += 1
+        at += 1
+        value |= (five & (GOES_ON - 1)) << shift
+        shift += 5
+        if five >= GOES_ON:
+            if shift > WIDEST:
+                break
+            continue
+        sums[axis] += ~(value >> 1) if value & 1 else value >> 1
+        shift, value = 0, np.int64(0)
+        if axis == 1:
+            north[count], east[count] = sums[0], sums[1]
+            count += 1
+        axis = 1 - axis
+    return north[:count], east[:count]
+
+
+@compiled
+def doubles(content: npt.NDArray[np.uint8], tops: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.int64]:
+    """Where pairs of little-endian doubles begin, 16 or 24 bytes apart, that may be coordinates.
+
+    ``tops`` says of a double's two uppermost bytes whether it may be one coordinate (1), the other (2), or both (3). Every 64 bytes are
+    looked at in 16 places, so that four pairs in a row are never passed over.
+    """
+    found = np.empty(most, np.int64)
+    count, done = 0, 0
+    for block in range(0, content.size - 48, 64):
+        for lane in range(block, block + 16):
+            if lane < done or lane + 48 > content.size or not _pair(content, lane, tops):
+                continue
+            step = 16 if _pair(content, lane + 16, tops) else 24
+            if not _pair(content, lane + step, tops):
+                continue
+            first = lane
+            while first - step >= done and _pair(content, first - step, tops):
+                first -= step
+            while first + 16 <= content.size and _pair(content, first, tops) and count < most:
+                found[count] = first
+                count += 1
+                first += step
+            done = first
+    return found[:count]
+
+
+@compiled
+def _pair(content: npt.NDArray[np.uint8], at: int, tops: npt.NDArray[np.uint8]) -> bool:
+    if at + 16 > content.size:
+        return False
+    first = tops[(np.int64(content[at + 7]) << 8) | np.int64(content[at + 6])]
+    second = tops[(np.int64(content[at + 15]) << 8) | np.int64(content[at + 14])]
+    return bool(((first & 1) and (second & 2)) or ((first & 2) and (second & 1)))
+
+
+@compiled
+def geohashes(
+    buffer: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int8]
+) -> tuple[Degrees, Degrees, npt.NDArray[np.int8]]:
+    """Centres and lengths of the geohashes (Niemeyer, 2008) that cells hold; length 0 where a cell is none. ``values`` are base 32's."""
+    rows = offsets.size - 1
+    north, east, length = np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int8)
+    for row in range(rows):
+        size = offsets[row + 1] - offsets[row]
+        if size < SHORTEST or size > LONGEST:
+            continue
+        low, high, west, right = -90.0, 90.0, -180.0, 180.0
+        even, good = True, True
+        for at in range(offsets[row], offsets[row + 1]):
+            value = values[buffer[at]]
+            if value < 0:
+                good = False
+                break
+            for bit in (16, 8, 4, 2, 1):
+                if even:
+                    middle = (west + right) / 2
+                    west, right = (middle, right) if value & bit else (west, middle)
+                else:
+                    middle = (low + high) / 2
+                    low, high = (middle, high) if value & bit else (low, middle)
+                even = not even
+        if good:
+            north[row], east[row], length[row] = (low + high) / 2, (west + right) / 2, size
+    return north, east, length

@@ -1,0 +1,193 @@
+"""Finds pairs of numbers that may be places near somebody's track, in text, bytes and columns, whatever plane they are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from expunge.hunt.chunks_native import kernel
+from expunge.hunt.pieces import Column, Numbers, Texts
+from expunge.hunt.tracks_planes import PLANES, Degrees, Plane, utm
+from expunge.hunt.tracks_prints import Index
+
+Bytes8 = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+
+BLOCK = 512
+"""Bytes that are passed over together if they don't show two numbers such as coordinates are."""
+
+FEW = 2
+
+APART = 64
+"""Bytes that may lie between the two numbers of a place: ``" lon="``, ``,\\n        "longitude": ``."""
+
+POLYLINE = 24
+"""Characters of the shortest encoded polyline: eight fixes of three characters."""
+
+FEWEST_ROWS = 4
+"""Rows of a batch that must come near somebody's latitudes for a column to be one."""
+
+
+class Points(NamedTuple):
+    """Points near somebody's track: degrees, where each stands (bytes or rows), and how they were written."""
+
+    latitude: Degrees
+    longitude: Degrees
+    at: Places
+    form: str
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Points:
+        """Some of them."""
+        return Points(self.latitude[chosen], self.longitude[chosen], self.at[chosen], self.form)
+
+
+def in_text(index: Index, text: Bytes8) -> Iterator[Points]:
+    """Pairs of printed numbers, and encoded polylines."""
+    for start, end in _dense(text):
+        yield from _printed(index, text[start:end], start)
+    yield from _polylines(index, text)
+
+
+def _dense(text: Bytes8) -> Iterator[tuple[int, int]]:
+    """Stretches in which coordinates may stand."""
+    full = kernel("tracks_kernel").pointed(text, BLOCK) >= FEW
+    wide = full.copy()
+    wide[1:] |= full[:-1]
+    wide[:-1] |= full[1:]
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], wide, [False])).astype(np.int8)))
+    for first, last in edges.reshape(-1, 2).tolist():
+        yield first * BLOCK, min(text.size, last * BLOCK)
+
+
+def _printed(index: Index, text: Bytes8, before: int) -> Iterator[Points]:
+    values, starts, ends, _, _ = kernel("tracks_numbers_kernel").numbers(text, 5)
+    if values.size < FEW:
+        return
+    order = np.arange(values.size)
+    for step in (1, 2):
+        close = starts[step:] - ends[:-step] <= step * APART
+        first, second = order[:-step][close], order[step:][close]
+        for points in pairs(index, values[first], values[second], ends[second] + before):
+            yield points._replace(form=f"{points.form} in text" + ("" if step == 1 else ", every other number"))
+
+
+def pairs(index: Index, first: Degrees, second: Degrees, at: Places) -> Iterator[Points]:
+    """In every plane and order, the pairs that are near somebody's track."""
+    for one, other, turned in ((first, second, ""), (second, first, ", longitude first")):
+        for plane in PLANES:
+            chosen = _within(one, _range(plane, index, 0)) & _within(other, _range(plane, index, 1))
+            if chosen.any():
+                yield from _near(index, plane.latitude(one[chosen]), plane.longitude(other[chosen]), at[chosen], plane.name + turned)
+        chosen = _within(one, (0, 10_000_000)) & _within(other, (100_000, 900_000)) & (one != np.floor(one / 1000) * 1000)
+        if chosen.any():
+            yield from _utm(index, one[chosen], other[chosen], at[chosen], "" if turned else ", northing first")
+
+
+def _utm(index: Index, north: Degrees, east: Degrees, at: Places, turned: str) -> Iterator[Points]:
+    for zone, south in index.zones:
+        latitude, longitude = utm(east, north, zone, south=south)
+        yield from _near(index, latitude, longitude, at, f"UTM {zone}{'S' if south else 'N'}{turned}")
+
+
+def _near(index: Index, latitude: Degrees, longitude: Degrees, at: Places, form: str) -> Iterator[Points]:
+    near = index.near(latitude, longitude)
+    if near.any():
+        yield Points(latitude[near], longitude[near], at[near], form)
+
+
+def _range(plane: Plane, index: Index, axis: int) -> tuple[float, float]:
+    """The numbers in which a plane writes the part of the Earth in which somebody's fixes lie."""
+    ends = (plane.north, plane.east)[axis]
+    low, high = sorted(ends(edge) for edge in index.box[2 * axis : 2 * axis + 2])
+    return low, high
+
+
+def _within(values: Degrees, ends: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    return (values >= ends[0]) & (values <= ends[1])
+
+
+def _polylines(index: Index, text: Bytes8) -> Iterator[Points]:
+    compiled = kernel("tracks_kernel")
+    for start, end in zip(*(one.tolist() for one in compiled.polylines(text, POLYLINE)), strict=True):
+        north, east = compiled.decoded(text[start:end])
+        for digits in (5, 6):
+            latitude, longitude = north / 10**digits, east / 10**digits
+            good = int(np.argmin(np.append((np.abs(latitude) <= 90) & (np.abs(longitude) <= 180), False)))  # noqa: PLR2004 - degrees
+            at = np.full(good, end, np.int64)
+            yield from _near(index, latitude[:good], longitude[:good], at, f"encoded polyline, {digits} decimals")
+
+
+def in_bytes(index: Index, content: Bytes8) -> Iterator[Points]:
+    """Pairs of little-endian doubles, as in WKB and in arrays."""
+    tops = np.zeros(1 << 16, np.uint8)
+    for plane in PLANES[:1]:
+        for axis in (0, 1):
+            low, high = _range(plane, index, axis)
+            edges = np.linspace(low, high, 4096).astype(">f8").view(np.uint8).reshape(-1, 8)
+            tops[edges[:, 0].astype(np.int64) << 8 | edges[:, 1]] |= 1 << axis
+    starts = kernel("tracks_kernel").doubles(content, tops, content.size // 16 + 1)
+    if starts.size >= FEWEST_ROWS:
+        both = content[starts[:, None] + np.arange(16)].copy().view("<f8")
+        for points in pairs(index, both[:, 0], both[:, 1], starts + 16):
+            yield points._replace(form=f"{points.form} in doubles")
+
+
+def in_columns(index: Index, columns: Mapping[str, Column], rows: int) -> Iterator[tuple[str, Points]]:
+    """By the name of the latitude's column: pairs of columns, of numbers or of texts that are numbers; geohashes; and what cells hold."""
+    numbers: dict[str, Degrees] = {}
+    for name, column in columns.items():
+        if isinstance(column, Numbers):
+            values = column.values.astype(np.float64)
+            numbers[name] = np.where(column.missing, np.nan, values) if column.missing is not None else values
+        elif isinstance(column, Texts) and column.buffer.size:
+            yield from ((name, points) for points in _in_cells(index, column))
+            cells = kernel("tracks_numbers_kernel").cells(column.buffer, column.offsets)
+            if np.isfinite(cells).sum() >= FEWEST_ROWS:
+                numbers[name] = cells
+    at = np.arange(rows)
+    for name, values in numbers.items():
+        for other, others in numbers.items():
+            if name != other:
+                yield from ((name, points) for points in _in_pair(index, values, others, at))
+        flat = _pairs_down(values)
+        if flat is not None:
+            yield from ((name, points) for points in pairs(index, *flat, at[1::2][: flat[0].size]))
+
+
+def _pairs_down(values: Degrees) -> tuple[Degrees, Degrees] | None:
+    half = values.size // 2
+    return (values[: 2 * half : 2], values[1 : 2 * half : 2]) if half >= FEWEST_ROWS else None
+
+
+def _in_pair(index: Index, latitude: Degrees, longitude: Degrees, at: Places) -> Iterator[Points]:
+    """Columns are tried in both orders by the caller."""
+    for plane in PLANES:
+        chosen = _within(latitude, _range(plane, index, 0))
+        if chosen.sum() >= FEWEST_ROWS:
+            chosen &= _within(longitude, _range(plane, index, 1))
+            yield from _near(
+                index, plane.latitude(latitude[chosen]), plane.longitude(longitude[chosen]), at[chosen], f"{plane.name} in columns"
+            )
+    chosen = _within(latitude, (0, 10_000_000)) & _within(longitude, (100_000, 900_000))
+    if chosen.sum() >= FEWEST_ROWS:
+        yield from _utm(index, latitude[chosen], longitude[chosen], at[chosen], " in columns")
+
+
+def _in_cells(index: Index, column: Texts) -> Iterator[Points]:
+    """What a column's cells hold by themselves: lines, lists, geohashes. ``at`` are rows."""
+    row_of = column.offsets[1:]
+    for points in (*in_text(index, column.buffer), *in_bytes(index, column.buffer)):
+        yield points._replace(at=np.searchsorted(row_of, points.at - 1, side="right"))
+    latitude, longitude, length = kernel("tracks_kernel").geohashes(column.buffer, column.offsets, _BASE32)
+    for size in np.unique(length[length > 0]).tolist():
+        rows = np.flatnonzero(length == size)
+        if rows.size >= FEWEST_ROWS:
+            yield from _near(index, latitude[rows], longitude[rows], rows, f"geohash of {size}")
+
+
+_BASE32 = np.full(256, -1, np.int8)
+for _value, _letter in enumerate(b"0123456789bcdefghjkmnpqrstuvwxyz"):
+    _BASE32[_letter] = _BASE32[_letter - 32 if _letter >= ord("a") else _letter] = _value
