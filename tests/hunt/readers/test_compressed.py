@@ -16,7 +16,8 @@ import zstandard
 from expunge.hunt.pieces import Why
 from tests.hunt.readers.looked import look
 
-LINES = b"".join(b"%d what is the weather like today, asked maya@example.com\n" % (line * 7919 % 100_003) for line in range(8_000))
+# More than one block of bzip2 (900 kB) and more than one step of xz, so that a part of each survives damage.
+LINES = b"".join(b"%d what is the weather like today, asked maya@example.com\n" % (line * 7919 % 100_003) for line in range(20_000))
 
 
 def lz4(content: bytes) -> bytes:
