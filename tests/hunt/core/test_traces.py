@@ -9,7 +9,7 @@ from expunge.hunt.prints import Role, Trace
 from expunge.hunt.traces import Tracks, batches, of_people, of_records
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Reference, StoreNote, SubjectKind
 from expunge.ports import Gone
-from expunge.terms import FieldType, Identifier, Record
+from expunge.terms import FieldType, Identifier, Json, Record
 
 KINDS = {
     "household": SubjectKind("household", "household_id"),
@@ -87,7 +87,7 @@ def test_fixes_are_one_track_a_person_in_the_order_of_time() -> None:
     held = catalog(
         FieldNote("lat", ("user.location",)), FieldNote("lon", ("user.location",)), FieldNote("at"), name="places", captured_at="at"
     )
-    rows = [{"lat": 50.0 + place / 100, "lon": 8.0, "at": f"2026-01-01T10:0{place}:00+00:00"} for place in (2, 0, 1)]
+    rows: list[dict[str, Json]] = [{"lat": 50.0 + place / 100, "lon": 8.0, "at": f"2026-01-01T10:0{place}:00+00:00"} for place in (2, 0, 1)]
     gone = [Gone(0, "app.places", Record(str(place), row)) for place, row in enumerate(rows)]
     tracks = Tracks()
     assert list(of_records(held, gone, tracks)) == []
