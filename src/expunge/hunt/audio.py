@@ -55,7 +55,7 @@ class AudioMatcher:
 
     def look(self, piece: Piece) -> Iterator[Sighting]:
         """What a recording holds of what is sought: per print, where it is best. Other pieces give nothing."""
-        if not isinstance(piece, Media) or piece.kind == "image":
+        if not isinstance(piece, Media):
             return
         best: dict[int, tuple[Match, float]] = {}
         try:

@@ -34,7 +34,7 @@ PER_SECOND = 25
 """Words that must agree on a delay, and candidates weighed per second of sound, those with most votes first."""
 
 STRONG, SPEEDS_EACH = 6, 10
-"""Votes from which other speeds are tried, for one segment in so many seconds of sound."""
+"""Votes from which other speeds are tried, for one segment in so many seconds of sound, and for three at least."""
 
 NEAR = 8
 """Phase steps (4 ms) tried on either side of a candidate's delay: the bin's half, and the patch's own uncertainty."""
@@ -60,7 +60,7 @@ _RUN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A segment seen in a chunk. ``agreement`` is 0 to 1, over ``heard`` seconds of sound; ``at`` is where in the chunk, in seconds.
+    """A segment seen in a chunk. ``agreement`` is 0 to 1, over ``heard`` seconds of sound (in effect); ``at`` is where in the chunk, in seconds.
 
     ``rival`` is the agreement of the same stretch 60-300 ms further on or back, ``speed`` how much faster the copy plays.
     """
@@ -142,7 +142,7 @@ class Index:
         known = {segment for segment, _ in seen}
         open_ = np.array([one not in known for one in found.segment.tolist()]) & (found.votes >= STRONG)
         _, first = np.unique(np.where(open_, found.segment, -1), return_index=True)  # candidates are in the order of their votes
-        first = np.sort(first[open_[first]])[: max(1, len(wave) * STEP // RATE // SPEEDS_EACH)]
+        first = np.sort(first[open_[first]])[: max(3, len(wave) * STEP // RATE // SPEEDS_EACH)]
         return list(seen.values()), Candidates(found.segment[first], found.delay[first], found.votes[first], found.middle[first])
 
     def _glance(self, found: Candidates, wave: Waves) -> tuple[_Reals, _Ints]:
@@ -177,11 +177,16 @@ class Index:
         there = _flat(wave[low + delay : high + delay])
         begin, end = _run(sought * there, np.abs(there) * (sought != 0))
         sought = sought[begin:end]
-        heard = float((sought[:, 0] != 0).sum()) * STEP / RATE
+        heard = _effective(np.abs(there[begin:end]).sum(1) * (sought[:, 0] != 0)) * STEP / RATE
         if heard < LEAST:
             return None
         place = low + delay + begin
         return Match(segment, _agreement(sought, there[begin:end]), heard, place * STEP / RATE, _rival(sought, _flat(wave), place))
+
+
+def _effective(weight: _Reals) -> float:
+    """How many phases of equal weight would say as much: a click in silence says little, however long the silence is."""
+    return float(weight.sum() ** 2 / max(float((weight * weight).sum()), 1e-12))
 
 
 def _agreement(sought: Waves, there: Waves) -> float:

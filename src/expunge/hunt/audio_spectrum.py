@@ -76,7 +76,13 @@ _FILTERS = _filters()
 _HANN = np.hanning(_WINDOW).astype(np.float32)
 _ACROSS, _ALONG = _cosines(_BANDS, _BAND_ORDERS), _cosines(_PATCH, _TIME_ORDERS)
 _WEIGHTS = (1 << np.arange(BITS, dtype=np.uint32)).astype(np.uint32)
-_SHORT_WAVES = (np.exp(-1j * np.outer(np.arange(_SHORT) - _SHORT // 2, TURN)) * np.hanning(_SHORT)[:, None]).astype(np.complex64)
+_TURNS = np.outer(np.arange(_SHORT) - _SHORT // 2, TURN)
+_SHORT_WAVES = (np.concatenate([np.cos(_TURNS), -np.sin(_TURNS)], 1) * np.hanning(_SHORT)[:, None]).astype(np.float32)
+"""Real and imaginary parts side by side: a product of real matrices is ten times as fast as one of real by complex."""
+
+
+_BACK = np.exp(-1j * np.outer(np.arange(_SHORT // STEP) * STEP, TURN)).astype(np.complex64)
+"""What turns a phase back to the sound's beginning: bins are whole numbers, so it repeats with each window."""
 
 
 class Spoken(NamedTuple):
@@ -115,8 +121,9 @@ def spoken(sound: Sound) -> Spoken:
 
 def waves(sound: Sound) -> Waves:
     """Each band's wave, shape (phases, ``PHASES``), one each ``STEP`` samples, as if all had begun at sample 0."""
-    short = _framed(sound, _SHORT, STEP) @ _SHORT_WAVES
-    back = np.exp(-1j * np.outer(np.arange(len(short)) * STEP % _SHORT, TURN))  # bins are even: a window is a whole number of turns
+    parts = np.ascontiguousarray(_framed(sound, _SHORT, STEP)) @ _SHORT_WAVES
+    short = parts[:, :PHASES] + 1j * parts[:, PHASES:]
+    back = _BACK[np.arange(len(short)) % len(_BACK)]
     wave: Waves = (short * back).astype(np.complex64)
     return wave
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from expunge.hunt.audio_match import Index, Match
-from expunge.hunt.audio_prints import SEGMENT
 from expunge.hunt.audio_spectrum import HOP, PAD, RATE, STEP, Sound, Waves, turned, waves
 
 FURTHEST = 0.05
@@ -75,8 +74,10 @@ def _look(sought: Waves, wave: Waves, at: int) -> float:
 
 def _whole(index: Index, segment: int, anchor: int, there: int, speed: float, sound: Sound) -> Match | None:
     """The longest run at this speed, at the best delay near the anchor."""
-    begin = max(0, there - round((SEGMENT + 1) * RATE * speed))
-    cut = respeed(sound[begin : there + round((SEGMENT + 1) * RATE * speed)], speed)
+    first, last = int(index.shelf.phase_at[segment]), int(index.shelf.phase_at[segment + 1])
+    margin = 2 * _NEAR
+    begin = max(0, there - round((anchor + margin) * STEP * speed))
+    cut = respeed(sound[begin : there + round((last - first - anchor + margin) * STEP * speed)], speed)
     delay = round((there - begin) / speed / STEP) - anchor
     match = index.best(segment, delay, waves(cut))
     if match is None:

@@ -29,6 +29,9 @@ TRACKS = 8
 SECONDS = 6 * 3600.0
 """Of one track; a night of a baby monitor. The rest is told as not scanned."""
 
+DENSEST = 1 / 65
+"""Seconds between two pictures at least: 60 a second are looked at, of 120 every second one."""
+
 DAMAGED = 200
 """Damaged packets in a row after which a track is given up."""
 
@@ -67,10 +70,13 @@ def tracks(file: BinaryIO, name: str) -> tuple[int, int]:
     """How many tracks of sound and of pictures the file has, at most ``TRACKS`` of each.
 
     Raises:
-        Unplayable: the file can't be opened.
+        Unplayable: the file can't be opened, or holds none.
     """
     with _opened(file, name) as container:
-        return min(len(container.streams.audio), TRACKS), min(len(container.streams.video), TRACKS)
+        sounds, films = len(container.streams.audio), len(container.streams.video)
+    if not sounds and not films:
+        raise Unplayable(Why.BROKEN, "no track of sound or pictures")
+    return min(sounds, TRACKS), min(films, TRACKS)
 
 
 def _packets(container: av.container.InputContainer, stream: av.stream.Stream) -> Iterator[av.frame.Frame]:
@@ -141,7 +147,9 @@ def pictures(file: BinaryIO, name: str, track: int, width: int, height: int) -> 
         for count, frame in enumerate(_packets(container, stream)):
             when = frame.time if frame.time is not None else count / rate
             first = when if first is None else first
-            last = max(when - first, last + 1e-3)  # time stamps that stand still or go back (damaged, edited): still in order
+            if when - first < last + DENSEST:
+                continue  # time that stands still or goes back, and more pictures than are worth anything
+            last = when - first
             if last > SECONDS:
                 raise Unplayable(Why.TOO_LARGE, f"pictures after the first {SECONDS / 3600:g} hours")
             small = shaper.reformat(frame, width=width, height=height, format="gray", interpolation="AREA")
