@@ -198,11 +198,8 @@ def _watch_boundaries(kill_at: int | None) -> list[int]:
         return call
 
     for owner, names in (
-        (
-            Journal,
-            ("register", "file", "start_run", "add_steps", "put_targets", "progress", "finish", "keep_receipts", "close_run", "forget"),
-        ),
-        (Journal, ("set_request_status",)),
+        (Journal, ("register", "file", "start_run", "add_steps", "put_targets", "progress", "finish", "finish_and_claim")),
+        (Journal, ("keep_receipts", "close_run", "forget", "set_request_status")),
         (Log, ("append",)),
         (Register, ("lay",)),
         (Vault, ("make", "hide", "destroy", "close_epoch")),

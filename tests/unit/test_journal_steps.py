@@ -318,6 +318,27 @@ def test_a_timer_keeps_its_date_whatever_the_clock_does(journal: Journal, run: R
     assert taken(journal).name == "a"
 
 
+def test_a_step_ends_and_the_next_is_taken_in_one_transaction(journal: Journal, run: Run, clock: FakeClock) -> None:
+    first = taken(journal)
+    second = journal.finish_and_claim(first, {"n": 1}, run.id)
+    assert second is not None
+    assert (second.name, second.owner, second.until) == ("b", first.owner, clock.now() + first.length)
+    third = journal.finish_and_claim(second)
+    assert third is not None
+    assert (third.name, [step.status for step in journal.steps(run.id)]) == ("c", [StepStatus.DONE, StepStatus.DONE, StepStatus.LEASED])
+    assert journal.finish_and_claim(third, run_id=run.id) is None
+    assert journal.steps(run.id)[0].result == {"n": 1}
+
+
+def test_who_has_lost_the_step_takes_no_other(journal: Journal, run: Run, clock: FakeClock) -> None:
+    dead = taken(journal, "dead")
+    clock.tick(LEASE)
+    live = taken(journal, "live")
+    with pytest.raises(LeaseLost):
+        journal.finish_and_claim(dead, {"n": 1})
+    assert [(step.name, step.owner, step.result) for step in journal.steps(run.id)][:2] == [(live.name, "live", None), ("b", None, None)]
+
+
 def test_a_run_that_ends_while_its_step_is_looked_for_hands_out_nothing(
     journal: Journal, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

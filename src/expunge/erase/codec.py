@@ -1,4 +1,4 @@
-"""Targets as bytes and back, for the journal to seal: a header page, then pages of addresses.
+"""Targets as bytes and back, for the journal to seal: a page with the header and the first addresses, then pages of addresses.
 
 Values keep their type by a tag, since a key that was a number must be looked for as a number after a crash. These bytes hold identifiers:
 they go nowhere but into ``Journal.put_targets``.
@@ -83,10 +83,15 @@ def pack(target: Target) -> Iterator[bytes]:
         "free": target.free,
         "rank": target.rank,
     }
-    yield _dump(header)
-    for start in range(0, len(target.addresses), PAGE):
-        part = slice(start, start + PAGE)
-        yield _dump({"addresses": target.addresses[part], "whose": target.whose[part]})
+    # The first addresses go with the header, because most targets are small, and a page costs six statements to read.
+    yield _dump(header | _part(target, 0))
+    for start in range(PAGE, len(target.addresses), PAGE):
+        yield _dump(_part(target, start))
+
+
+def _part(target: Target, start: int) -> dict[str, object]:
+    part = slice(start, start + PAGE)
+    return {"addresses": target.addresses[part], "whose": target.whose[part]}
 
 
 def unpack(pages: Iterable[bytes]) -> Target:
@@ -94,7 +99,7 @@ def unpack(pages: Iterable[bytes]) -> Target:
     turn = iter(pages)
     header = json.loads(next(turn))
     held = header["selector"]
-    parts = [_page(page) for page in turn]
+    parts = [{"addresses": header.get("addresses", []), "whose": header.get("whose", [])}, *(_page(page) for page in turn)]
     selector = Selector(
         held["collection"],
         {name: frozenset(map(unpack_value, values)) for name, values in held["any_of"].items()},
@@ -120,7 +125,7 @@ def unpack(pages: Iterable[bytes]) -> Target:
 
 
 def _page(raw: bytes) -> dict[str, list[Any]]:
-    """A page of addresses; one that an older version wrote is the bare list of them."""
+    """A page of addresses; one that an older version wrote is the bare list of them, and its header has none."""
     page = json.loads(raw)
     return page if isinstance(page, dict) else {"addresses": page, "whose": []}
 

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
 
@@ -44,12 +44,17 @@ def nobody(lease: Lease, event: str, result: Json) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker. ``name`` appears in the journal as the owner of leases."""
+    """One worker, for one thread. ``name`` appears in the journal as the owner of leases.
+
+    The end of a step and the beginning of the next are one transaction, so a worker has the next step in hand already; one that never
+    comes back for it is as one that died.
+    """
 
     rooms: Rooms
     name: str
     lease: timedelta
     watch: Watcher = nobody
+    _in_hand: list[tuple[str | None, Lease]] = field(default_factory=list, init=False, repr=False)
 
     def work(self, run_id: str | None = None) -> bool | None:
         """Take one step that is due: whether it was done, or put back; ``None`` if none was due.
@@ -57,15 +62,14 @@ class Worker:
         Raises:
             EvidenceError: nothing more may be signed or erased until somebody has looked.
         """
-        lease = self.rooms.journal.claim(self.name, run_id, self.lease)
+        lease = self._next(run_id)
         if lease is None:
             return None
         self._tell(lease, "started", None)
         try:
             with self._renewed(lease):
                 result = ALL_STAGES[lease.kind](self.rooms, lease)
-            self.rooms.journal.finish(lease, result)
-            self._passed(lease)
+            self._finish(lease, result, run_id)
             self._tell(lease, "done", result)
         except LeaseLost:
             self._tell(lease, "lost", None)
@@ -78,6 +82,20 @@ class Worker:
         else:
             return True
         return False
+
+    def _next(self, run_id: str | None) -> Lease | None:
+        if self._in_hand and self._in_hand[0][0] == run_id:
+            return self._in_hand.pop()[1]
+        return self.rooms.journal.claim(self.name, run_id, self.lease)
+
+    def _finish(self, lease: Lease, result: Json, run_id: str | None) -> None:
+        """The step's end; the next step with it, unless there is more to do for this one than to say that it is done."""
+        journal = self.rooms.journal
+        if lease.fence > 1 or lease.kind == "close" or self._in_hand:
+            journal.finish(lease, result)
+            self._passed(lease)
+        elif (following := journal.finish_and_claim(lease, result, run_id)) is not None:
+            self._in_hand.append((run_id, following))
 
     def finish_closing(self) -> None:
         """Close runs whose last step is done; a crash may have come between."""

@@ -101,7 +101,6 @@ def before(rooms: Rooms, lease: Lease) -> Json:
         if not _worth_verifying(target):
             continue
         found = _store(rooms, lease).verify(target.selector)
-        rooms.journal.heartbeat(lease)
         if target.matches and not found.live and located(rooms, target):
             raise Conflict("records were located that the independent count does not see", where=f"{lease.store}.{lease.collection}")
         counted = {"scanned": found.scanned, "live": found.live, "matches": target.matches, "located": len(target.addresses)}
@@ -151,7 +150,6 @@ def reclaim(rooms: Rooms, lease: Lease) -> Json:
         each = "objects" in rooms.policy.catalog.collections[target.collection].layout
         if target.addresses and (each or target.collection not in done):
             outcome = store.reclaim(target.selector)
-            rooms.journal.heartbeat(lease)
             done[target.collection] = {"how": outcome.how, "note": outcome.note}
     return {"collections": done}
 
@@ -190,9 +188,9 @@ def _clean(rooms: Rooms, lease: Lease, target: Target, mopped: Counter[str]) -> 
     for round_ in range(MOPS + 1):
         found = _store(rooms, lease).verify(selector)
         left = found.live + sum(rooms.stores[one.collection.split(".", 1)[0]].verify(one.selector).live for one in late)
-        rooms.journal.heartbeat(lease)
         if not left or round_ == MOPS:
             break
+        rooms.journal.heartbeat(lease)
         again = search_again(rooms, lease.run_id, target)
         if not again.targets and again.selector == selector:
             break
@@ -311,9 +309,12 @@ def _payload(lease: Lease) -> Mapping[str, Json]:
 
 
 def _targets(rooms: Rooms, lease: Lease) -> Iterator[Target]:
+    """The step's targets, one after the other; between two the journal is asked whether the step is still ours."""
     names = _payload(lease)["targets"]
     assert isinstance(names, list)
-    for name in names:
+    for place, name in enumerate(names):
+        if place:
+            rooms.journal.heartbeat(lease)
         yield _target(rooms, lease.run_id, str(name))
 
 

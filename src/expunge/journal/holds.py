@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from expunge.errors import UnknownRequest
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk, fresh_id
 from expunge.journal.records import Hold
-from expunge.journal.schema import holds, run_subjects
+from expunge.journal.schema import Instant, holds, run_subjects
+
+_STANDING = holds.c.lifted_at.is_(None) & (holds.c.until.is_(None) | (holds.c.until > bindparam("now", type_=Instant)))
+_HELD_IN = (
+    # Built once: it is asked before every batch.
+    select(holds.c.id)
+    .join(run_subjects, run_subjects.c.subject == holds.c.subject)
+    .where(run_subjects.c.run_id == bindparam("of_run"), _STANDING)
+    .limit(1)
+)
 
 
 class Holds(Desk):
@@ -58,10 +67,8 @@ class Holds(Desk):
 
     def held_in(self, run_id: str) -> bool:
         """Whether anybody whose records this run touches is under a hold now: one query, asked between batches."""
-        standing = holds.c.lifted_at.is_(None) & (holds.c.until.is_(None) | (holds.c.until > self._clock.now()))
-        query = select(holds.c.id).join(run_subjects, run_subjects.c.subject == holds.c.subject)
         with self._database.reading() as connection:
-            return connection.execute(query.where(run_subjects.c.run_id == run_id, standing).limit(1)).first() is not None
+            return connection.execute(_HELD_IN, {"of_run": run_id, "now": self._clock.now()}).first() is not None
 
     def holds(self, subject: int) -> list[Hold]:
         """All holds that were ever placed on ``subject``, oldest first."""

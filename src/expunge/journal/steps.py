@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, bindparam, case, exists, func, or_, select, update
 
 from expunge.errors import InvalidRequest, LeaseLost
 from expunge.journal.desk import Desk
@@ -63,16 +63,8 @@ class Steps(Desk):
         A step is handed out when all of its run's lower ranks are done, it is waiting or its lease has run out, and its run is approved
         and need not wait for another.
         """
-        now = self._clock.now()
         with self._database.writing() as connection:
-            query = _claimable(run_id).where(_due(now)).order_by(runs.c.served, runs.c.turn, steps.c.rank, steps.c.id).limit(1)
-            found = connection.execute(query.with_for_update(of=steps, skip_locked=True)).first()
-            if found is None or not _serve(connection, found.run_id):
-                return None
-            taken = {"owner": worker, "since": now, "until": now + lease, "timer": False, "status": StepStatus.LEASED}
-            taken |= {"fence": steps.c.fence + 1, "attempts": steps.c.attempts + 1}
-            row = connection.execute(update(steps).where(steps.c.id == found.id).values(**taken).returning(steps)).one()
-        return _lease(row, found.number, lease)
+            return self._claim(connection, worker, run_id, lease)
 
     def heartbeat(self, lease: Lease) -> Lease:
         """Renew the lease for its length from now.
@@ -96,11 +88,21 @@ class Steps(Desk):
         Raises:
             LeaseLost: another worker has the step now; nothing was written.
         """
-        done = {"status": StepStatus.DONE, "result": result, "finished_at": self._clock.now(), "error_code": None, "error_message": None}
         with self._database.writing() as connection:
-            _fenced(connection, lease, {**FREE, **done})
-            if lease.failed_with is not None:
-                _recovered(connection, lease.run_id)
+            self._finish(connection, lease, result)
+
+    def finish_and_claim(self, lease: Lease, result: Json = None, run_id: str | None = None) -> Lease | None:
+        """``finish``, and ``claim`` for the same worker and length, as one transaction: one wait for the disk instead of two.
+
+        ``None`` says only that this transaction saw no step: two workers that each finish the last but one of a rank at the same moment
+        don't see each other, so ``claim`` has to be asked again.
+
+        Raises:
+            LeaseLost: another worker has the step now; nothing was written.
+        """
+        with self._database.writing() as connection:
+            self._finish(connection, lease, result)
+            return self._claim(connection, lease.owner, run_id, lease.length)
 
     def retry(self, lease: Lease, error_code: str, wait: timedelta, message: str = "") -> None:
         """Put the step back for ``wait``; ``message`` says what happened, without identifiers.
@@ -169,13 +171,26 @@ class Steps(Desk):
     def next_due(self, run_id: str | None = None) -> datetime | None:
         """When ``claim`` may next have something: now, if it has; ``None`` if only an operator or another run can change that."""
         now = self._clock.now()
-        when = case((_due(now), None), else_=steps.c.until)
-        query = _claimable(run_id).with_only_columns(func.count(), func.count(when), func.min(when, type_=Instant))
+        query = _NEXT_DUE if run_id is None else _NEXT_DUE_OF
         with self._database.reading() as connection:
-            every, later, first = connection.execute(query).one()
+            every, later, first = connection.execute(query, _moment(now, run_id)).one()
         if not every:
             return None
         return now if later < every else first
+
+    def _claim(self, connection: Connection, worker: str, run_id: str | None, length: timedelta) -> Lease | None:
+        now = self._clock.now()
+        found = connection.execute(_NEXT if run_id is None else _NEXT_OF, _moment(now, run_id)).first()
+        if found is None or not _serve(connection, found.run_id):
+            return None
+        taken = {"of_step": found.id, "to_owner": worker, "to_since": now, "to_until": now + length}
+        return _lease(connection.execute(_TAKE, taken).one(), found.number, length)
+
+    def _finish(self, connection: Connection, lease: Lease, result: Json) -> None:
+        done = {"status": StepStatus.DONE, "result": result, "finished_at": self._clock.now(), "error_code": None, "error_message": None}
+        _fenced(connection, lease, {**FREE, **done})
+        if lease.failed_with is not None:
+            _recovered(connection, lease.run_id)
 
     def _write(self, lease: Lease, **values: object) -> Lease:
         renewed = {"since": self._clock.now(), "until": self._clock.now() + lease.length}
@@ -194,8 +209,7 @@ def hold_fence(connection: Connection, lease: Lease, now: datetime) -> None:
 
 
 def _fenced(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
-    mine = (steps.c.id == lease.step) & (steps.c.fence == lease.fence) & (steps.c.owner == lease.owner)
-    if connection.execute(update(steps).where(mine, steps.c.status == StepStatus.LEASED).values(**values)).rowcount != 1:
+    if connection.execute(_MINE, {**values, "of_step": lease.step, "of_fence": lease.fence, "of_owner": lease.owner}).rowcount != 1:
         msg = f"step {lease.name} is no longer in this worker's hands"
         raise LeaseLost(msg, where=lease.run_id)
 
@@ -211,25 +225,69 @@ def _recovered(connection: Connection, run_id: str) -> None:
         _move(connection, run_id, RunStatus.INCOMPLETE, RunStatus.RUNNING)
 
 
-def _claimable(run_id: str | None) -> Select[Any]:
+def _one_of(column: Column[Any], words: Collection[str]) -> ColumnElement[bool]:
+    """As ``in_``, whose list would be written into the statement anew at every execution."""
+    return or_(*(column == word for word in words))
+
+
+def _claimable() -> Select[Any]:
     """Steps that could be handed out, but for the time."""
     lower = steps.alias("lower")
     earlier = exists().where(lower.c.run_id == steps.c.run_id, lower.c.status != StepStatus.DONE, lower.c.rank < steps.c.rank)
     query = select(steps.c.id, steps.c.run_id, runs.c.number).join(runs, runs.c.id == steps.c.run_id)
-    query = query.where(runs.c.status.in_(WORKABLE_RUNS), steps.c.status.in_((StepStatus.WAITING, StepStatus.LEASED)))
-    query = query.where(~earlier.correlate(steps), ~must_wait())
-    return query if run_id is None else query.where(runs.c.id == run_id)
+    query = query.where(_one_of(runs.c.status, WORKABLE_RUNS), _one_of(steps.c.status, (StepStatus.WAITING, StepStatus.LEASED)))
+    return query.where(~earlier.correlate(steps), ~must_wait())
 
 
-def _due(now: datetime) -> ColumnElement[bool]:
-    return or_(steps.c.until.is_(None), steps.c.until <= now, and_(steps.c.timer.is_(False), steps.c.since > now + SKEW))
+def _due() -> ColumnElement[bool]:
+    future = and_(steps.c.timer.is_(False), steps.c.since > bindparam("beyond", type_=Instant))
+    return or_(steps.c.until.is_(None), steps.c.until <= bindparam("now", type_=Instant), future)
+
+
+def _moment(now: datetime, run_id: str | None) -> dict[str, object]:
+    """What the statements below are given."""
+    return {"now": now, "beyond": now + SKEW, **({} if run_id is None else {"of_run": run_id})}
+
+
+def _next() -> Select[Any]:
+    query = _claimable().where(_due()).order_by(runs.c.served, runs.c.turn, steps.c.rank, steps.c.id).limit(1)
+    return query.with_for_update(of=steps, skip_locked=True)
+
+
+def _next_due() -> Select[int, int, Any]:
+    when = case((_due(), None), else_=steps.c.until)
+    return _claimable().with_only_columns(func.count(), func.count(when), func.min(when, type_=Instant))
+
+
+# Built once: to build the search for a step took 3 ms, to run it a tenth of that, and SQLAlchemy keeps the text of what it has seen.
+_OF_RUN = runs.c.id == bindparam("of_run")
+_NEXT, _NEXT_DUE = _next(), _next_due()
+_NEXT_OF, _NEXT_DUE_OF = _NEXT.where(_OF_RUN), _NEXT_DUE.where(_OF_RUN)
+_LAST = select(func.max(runs.c.served)).scalar_subquery()
+_SERVE = update(runs).where(_OF_RUN, _one_of(runs.c.status, WORKABLE_RUNS)).values(served=_LAST + 1)
+_OF_STEP = steps.c.id == bindparam("of_step")
+_MINE = update(steps).where(
+    _OF_STEP, steps.c.fence == bindparam("of_fence"), steps.c.owner == bindparam("of_owner"), steps.c.status == StepStatus.LEASED
+)
+_TAKE = (
+    update(steps)
+    .where(_OF_STEP)
+    .values(
+        owner=bindparam("to_owner"),
+        since=bindparam("to_since"),
+        until=bindparam("to_until"),
+        timer=False,
+        status=StepStatus.LEASED,
+        fence=steps.c.fence + 1,
+        attempts=steps.c.attempts + 1,
+    )
+    .returning(steps)
+)
 
 
 def _serve(connection: Connection, run_id: str) -> bool:
     """Put the run at the end of the queue; ``False`` if it ended while its step was being looked for."""
-    last = select(func.max(runs.c.served)).scalar_subquery()
-    where = (runs.c.id == run_id) & runs.c.status.in_(WORKABLE_RUNS)
-    return connection.execute(update(runs).where(where).values(served=last + 1)).rowcount == 1
+    return connection.execute(_SERVE, {"of_run": run_id}).rowcount == 1
 
 
 def _lease(row: Row[Any], run_number: int, length: timedelta) -> Lease:

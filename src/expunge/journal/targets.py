@@ -10,7 +10,7 @@ import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from expunge.errors import Conflict, KeyDestroyed, UnknownRequest
 from expunge.journal.desk import RUN_SPACE, Desk
@@ -23,6 +23,23 @@ _BATCH_BYTES = 1 << 20
 
 _FAST = 1
 """zlib's level: addresses are digests or keys that share prefixes; higher levels win a few per cent and cost five times the time."""
+
+# Built once: every step reads its targets.
+_OF_TARGET = (targets.c.run_id == bindparam("of_run")) & (targets.c.target == bindparam("of_target"))
+_SAME = (target_pages.c.run_id == targets.c.run_id) & (target_pages.c.target == targets.c.target)
+_FIRST_PAGE = _SAME & (target_pages.c.version == targets.c.version) & (target_pages.c.page == 0)
+_FIRST = (
+    select(targets.c.version, targets.c.pages, runs.c.number, target_pages.c.sealed)
+    .join(runs, runs.c.id == targets.c.run_id)
+    .outerjoin(target_pages, _FIRST_PAGE)
+    .where(_OF_TARGET)
+)
+_PAGE = select(target_pages.c.sealed).where(
+    target_pages.c.run_id == bindparam("of_run"),
+    target_pages.c.target == bindparam("of_target"),
+    target_pages.c.version == bindparam("of_version"),
+    target_pages.c.page == bindparam("of_page"),
+)
 
 
 class Targets(Desk):
@@ -57,16 +74,15 @@ class Targets(Desk):
             Conflict: it was replaced while being read.
             KeyDestroyed: the run is being closed.
         """
-        current = select(targets.c.version, targets.c.pages, runs.c.number).join(runs, runs.c.id == targets.c.run_id)
         with self._database.reading() as connection:
-            found = connection.execute(current.where(targets.c.run_id == run_id, targets.c.target == target)).first()
-        if found is None:
+            first = connection.execute(_FIRST, {"of_run": run_id, "of_target": target}).first()
+        if first is None:
             msg = f"the run has no target {target!r}"
             raise UnknownRequest(msg, where=run_id)
-        for page in range(found.pages):
-            sealed = self._page(run_id, target, found.version, page)
-            bound = _bound(run_id, target, found.version, page)
-            yield zlib.decompress(self._sealer.unseal(RUN_SPACE, found.number, sealed, bound_to=bound))
+        for page in range(first.pages):
+            sealed = first.sealed if page == 0 else self._page(run_id, target, first.version, page)
+            bound = _bound(run_id, target, first.version, page)
+            yield zlib.decompress(self._sealer.unseal(RUN_SPACE, first.number, _there(sealed, run_id, target), bound_to=bound))
 
     def target_names(self, run_id: str) -> list[str]:
         """The names of the run's targets, sorted."""
@@ -98,14 +114,18 @@ class Targets(Desk):
             connection.execute(replaced)
             connection.execute(target_pages.delete().where(named, target_pages.c.version != version))
 
-    def _page(self, run_id: str, target: str, version: str, page: int) -> bytes:
-        where = (target_pages.c.run_id == run_id) & (target_pages.c.target == target) & (target_pages.c.version == version)
+    def _page(self, run_id: str, target: str, version: str, page: int) -> bytes | None:
+        named = {"of_run": run_id, "of_target": target, "of_version": version, "of_page": page}
         with self._database.reading() as connection:
-            sealed: bytes | None = connection.scalar(select(target_pages.c.sealed).where(where, target_pages.c.page == page))
-        if sealed is None:
-            msg = f"target {target!r} was replaced while it was read"
-            raise Conflict(msg, where=run_id)
+            sealed: bytes | None = connection.scalar(_PAGE, named)
         return sealed
+
+
+def _there(sealed: bytes | None, run_id: str, target: str) -> bytes:
+    if sealed is None:
+        msg = f"target {target!r} was replaced while it was read"
+        raise Conflict(msg, where=run_id)
+    return sealed
 
 
 def _bound(run_id: str, target: str, version: str, page: int) -> bytes:

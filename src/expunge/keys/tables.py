@@ -69,6 +69,17 @@ _pages = Table(
     Column("page", LargeBinary, nullable=False),
 )
 
+# Built once: every seal is made and opened through them.
+_EPOCH = select(_epochs.c.number, _epochs.c.root, _epochs.c.since).where(_epochs.c.id == 1)
+_EPOCH_LOCKED = _EPOCH.with_for_update()
+_BOTH = _buckets.join(_pages, (_buckets.c.space == _pages.c.space) & (_buckets.c.bucket == _pages.c.bucket))
+_FETCH = (
+    select(_buckets.c.bucket, _epochs.c.number, _epochs.c.root, _buckets.c.wrapped, _pages.c.page)
+    .select_from(_BOTH.join(_epochs, true()))
+    .where(_buckets.c.space == bindparam("of_space"), _buckets.c.bucket.in_(bindparam("of_buckets", expanding=True)))
+    .order_by(_buckets.c.bucket)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -120,8 +131,7 @@ class KeyTables:
 
     def epoch(self, connection: Connection, *, lock: bool = False) -> Epoch | None:
         """The open epoch; with ``lock``, held against other writers until the transaction ends."""
-        query = select(_epochs.c.number, _epochs.c.root, _epochs.c.since).where(_epochs.c.id == 1)
-        row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+        row = connection.execute(_EPOCH_LOCKED if lock else _EPOCH).one_or_none()
         return Epoch(row.number, row.root, datetime.fromisoformat(row.since)) if row else None
 
     def begin_epoch(self, connection: Connection, epoch: Epoch) -> None:
@@ -132,14 +142,8 @@ class KeyTables:
 
     def fetch(self, connection: Connection, space: str, buckets: Sequence[int]) -> list[Shut]:
         """These buckets, of one moment, as far as they exist, ascending."""
-        both = _buckets.join(_pages, (_buckets.c.space == _pages.c.space) & (_buckets.c.bucket == _pages.c.bucket))
-        query = (
-            select(_buckets.c.bucket, _epochs.c.number, _epochs.c.root, _buckets.c.wrapped, _pages.c.page)
-            .select_from(both.join(_epochs, true()))
-            .where(_buckets.c.space == space, _buckets.c.bucket.in_(buckets))
-            .order_by(_buckets.c.bucket)
-        )
-        return [Shut(*row) for row in connection.execute(query)]
+        named = {"of_space": space, "of_buckets": list(buckets)}
+        return [Shut(*row) for row in connection.execute(_FETCH, named)]
 
     def put(self, connection: Connection, space: str, bucket: int, wrapped: bytes, page: bytes) -> None:
         """Write a bucket's key and page over what was there."""
