@@ -14,6 +14,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing the locked dependencies into $(VENV) …"
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@echo "Compiling the hunt's kernels, once …"
+	@$(BIN)/python -m expunge.hunt.ready
 	@touch $(STAMP)
 
 # The tests of MySQL run on a real server; no wheel brings one. Tried once: `make clean` makes it try again.
