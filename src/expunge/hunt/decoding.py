@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from expunge.hunt.compiled import compiled
+from expunge.hunt.compiled import compiled, inlined
 from expunge.hunt.sweep import BASE64, BASE64_RUN, ESCAPED, HEX, HEX_RUN, PAD, WIDE, is_escape
 
 GROWTH = 9
 """Most bytes out for one in: text once, hexadecimal half in two phases, base64 three quarters in four, UTF-16 at most three halves, twice; and gaps."""
 
-MARGIN = 256
+MARGIN = 192
 """Bytes around a block that are decoded with it: a needle may begin before its first escape, or end after its last."""
 
 WRAPPED = 60
@@ -39,14 +39,14 @@ for _value, _letter in enumerate(b"0123456789abcdef"):
     _DIGITS[_letter] = _DIGITS[ord(chr(_letter).upper())] = _value
 
 
-@compiled
+@inlined
 def _put(out: Any, source: Any, size: int, value: int, at: int) -> int:
     out[PAD + size] = value
     source[size] = at
     return size + 1
 
 
-@compiled
+@inlined
 def _put_point(out: Any, source: Any, size: int, point: int, at: int) -> int:
     """A character as UTF-8."""
     if point < 0x80:
@@ -63,7 +63,7 @@ def _put_point(out: Any, source: Any, size: int, point: int, at: int) -> int:
     return _put(out, source, size, 0x80 | (point & 63), at)
 
 
-@compiled
+@inlined
 def _number(pad: Any, at: int, digits: int) -> int:
     """A hexadecimal number of so many digits, or -1."""
     value = 0
@@ -75,7 +75,7 @@ def _number(pad: Any, at: int, digits: int) -> int:
     return value
 
 
-@compiled
+@inlined
 def _entity(pad: Any, at: int) -> tuple[int, int]:
     """The character and the length of ``&name;``, ``&#64;`` or ``&#x40;`` at ``at``; length 0 if it is none."""
     end = at + 1
@@ -101,7 +101,7 @@ def _entity(pad: Any, at: int) -> tuple[int, int]:
     return 32, end + 1 - at
 
 
-@compiled
+@inlined
 def _backslash(pad: Any, at: int) -> tuple[int, int]:
     r"""The character and the length of ``\u0040`` (with its second half), ``\x40``, ``\n``, ``\/`` …; control characters become blanks."""
     after = pad[at + 1]
@@ -118,7 +118,7 @@ def _backslash(pad: Any, at: int) -> tuple[int, int]:
     return (32 if 97 <= after <= 122 else np.int64(after)), 2
 
 
-@compiled
+@inlined
 def _tag(pad: Any, at: int, last: int) -> int:
     """The length of a tag; 0 if it doesn't end within 200 bytes."""
     for end in range(at + 1, min(at + 200, last)):
@@ -170,12 +170,12 @@ def _hexadecimal(pad: Any, first: int, last: int, out: Any, source: Any, size: i
     return size
 
 
-@compiled
+@inlined
 def _gap(out: Any, source: Any, size: int, at: int) -> int:
     return _put(out, source, _put(out, source, size, 10, at), 10, at)
 
 
-@compiled
+@inlined
 def _base64_end(pad: Any, first: int, last: int) -> int:
     """Where a run ends, over the line ends of wrapped ones."""
     at = line = first
@@ -190,7 +190,7 @@ def _base64_end(pad: Any, first: int, last: int) -> int:
     return at
 
 
-@compiled
+@inlined
 def _looks_base64(pad: Any, first: int, last: int) -> bool:
     """Capitals and small letters, as in nearly all of it, and not just a name in capitals and small letters: at least two each."""
     capitals = small = 0
@@ -224,10 +224,10 @@ def _base64(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -
 @compiled
 def _wide(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -> int:
     """UTF-16, read in both byte orders with the high bytes where zeros are commonest: which comes first can't be told in the middle."""
-    zeros = np.zeros(2, np.int64)
+    odd = 0
     for at in range(first, last):
-        zeros[at & 1] += pad[at] == 0
-    high = 1 if zeros[1] > zeros[0] else 0  # the parity of high bytes
+        odd += (2 * (at & 1) - 1) * (pad[at] == 0)
+    high = 1 if odd > 0 else 0  # the parity of high bytes
     for little in range(2):
         at = first + ((first & 1) ^ high ^ little)
         while at + 1 < last:
@@ -238,7 +238,7 @@ def _wide(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -> 
     return size
 
 
-@compiled
+@inlined
 def _runs(pad: Any, first: int, last: int, limit: int, what: int, out: Any, source: Any, size: int) -> tuple[int, int]:
     """All runs that begin in ``[first, last)``; they may end later. The size, and where the last one ended."""
     at = first

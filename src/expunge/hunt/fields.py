@@ -20,10 +20,11 @@ _EXTRA = 2
 """Words that a field's name may have beside the type's (``src_owner_profile_id``)."""
 
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_DIRECT = re.compile(rb"([A-Za-z][\w.\-]{0,79}?)[\"'`\]]{0,2}\\?[\"']?\s{0,3}(?:=>|:=|==|[:=>/(])\s{0,3}[\[({]?\s{0,3}\\?[\"'`]?$")
-_LOOSE = re.compile(rb"([A-Za-z][\w\-]{0,79})(?: id| no\.?| #)?[ \t]{1,3}#?[\"'`(]?$")
-_LIST = re.compile(rb"[\[({][\d\s,;\"'|\-]{1,560}$")
-_OUTER = re.compile(rb"([A-Za-z][\w\-]{0,79})\\?[\"']?\s{0,3}[:=]\s{0,3}[\[{][^{}\[\]]{0,120}$")
+_OPENING = b" \t\r\n\\\"'`[({"
+_SEPARATING = b":=>/("
+_NAME = re.compile(rb"[\w.\-]{1,80}")
+_LISTED = re.compile(rb"[\d\s,;\"'|\-]*[\[({]")
+_OUTER = re.compile(rb"[^{}\[\]]{0,160}[{\[]\s{0,3}[:=]")
 
 
 def parts_of(name: str) -> list[str]:
@@ -77,19 +78,34 @@ def fits(name: str, label: str) -> bool:
 
 
 def names_before(before: bytes) -> tuple[list[str], bool]:
-    """Names of the fields that the value after these bytes may belong to, nearest first, and whether a separator says so.
+    """Names of the fields that the value after these bytes may belong to, and whether a separator (``:``, ``=``, ``>``, ``/``) says so.
 
     ``before`` is up to some hundred bytes; a list's beginning is looked for, and the object around an ``"id"``.
     """
-    found = _DIRECT.search(before)
-    if found is None:
-        listed = _LIST.search(before)
-        found = _DIRECT.search(before[: listed.start()]) if listed else None
-    if found is None:
-        loose = _LOOSE.search(before)
-        return ([loose[1].decode("ascii", "replace")], False) if loose else ([], False)
-    name = found[1].decode("ascii", "replace")
-    if _core(name):
-        return [name], True
-    outer = _OUTER.search(before[: found.start()] + b"")
-    return ([f"{outer[1].decode('ascii', 'replace')}_{name}"] if outer else [name]), True
+    name, rest, sure = _name_at_end(before)
+    if not sure:
+        listed = _LISTED.match(before[::-1])
+        if listed:
+            name, rest, sure = _name_at_end(before[: len(before) - listed.end()])
+    if not name or (_core(name) or not sure):
+        return ([name], sure) if name else ([], False)
+    outer = _OUTER.match(rest.rstrip(b" \"'\\")[::-1])
+    if outer is not None:
+        around, _, _ = _name_at_end(rest[: len(rest.rstrip(b" \"'\\")) - outer.end() + 1])
+        return [f"{around}_{name}"], True
+    return [name], True
+
+
+def _name_at_end(before: bytes) -> tuple[str, bytes, bool]:
+    """The name that stands at the end before separators and quotes, what is before it, and whether there is a separator."""
+    closed = before[-120:].rstrip(_OPENING)
+    bare = closed.rstrip(_SEPARATING + b" ")
+    sure = bare != closed
+    if not sure and len(before) > len(before.rstrip(b" \t#")) + 3:
+        return "", before, False
+    quoted = bare.rstrip(b"\\\"'`")
+    found = _NAME.match(quoted[::-1])
+    if found is None or (not sure and quoted != closed.rstrip(b"#").rstrip()):
+        return "", before, False
+    cut = len(before) - min(len(before), 120) + len(quoted) - found.end()
+    return found.group()[::-1].decode("ascii", "replace"), before[:cut], sure

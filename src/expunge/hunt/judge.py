@@ -115,7 +115,7 @@ class Judge:
         clean = _is_bordered(view, at, mail=bits == 64.0 and not self.prints.text[number])
         if kind in {sweep.FORM, sweep.WEAK} and not _is_one(view, at):
             return None
-        named, sure = self._field(number, view, at) if clean else (False, False)
+        named, sure = self._field(number, view, at) if clean and (bits < self.found or self.prints.name[number]) else (False, False)
         if self.prints.name[number]:
             return (Tier.REVIEW, 0.3, words) if clean and (named or bits >= commonness.NAME_BITS) else None
         if kind == sweep.WEAK and not named:

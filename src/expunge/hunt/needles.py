@@ -128,11 +128,11 @@ def _hash_words(contents: Sequence[bytes]) -> tuple[npt.NDArray[np.uint64], npt.
     return hashes[:count].copy(), kept, np.searchsorted(kept, starts + lengths, side="right")
 
 
-def _hashed(parts: Sequence[tuple[int, Form, bytes]], columns: int, *, fold: bool) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def _hashed(parts: Sequence[tuple[int, Form, bytes]], prefix: str, columns: int, *, fold: bool) -> Arrays:
     pad, starts, lengths = padded([content for _, _, content in parts])
-    grams, wholes = np.zeros((len(parts), columns), np.uint64), np.zeros(len(parts), np.uint64)
-    needle_grams(pad, starts, lengths, fold, grams, wholes)
-    return grams, wholes
+    grams, wholes, checks = np.zeros((len(parts), columns), np.uint64), np.zeros(len(parts), np.uint64), np.zeros(len(parts), np.uint8)
+    needle_grams(pad, starts, lengths, fold, grams, wholes, checks)
+    return {f"{prefix}_gram": grams, f"{prefix}_whole": wholes, f"{prefix}_check": checks}
 
 
 def _column(parts: Sequence[tuple[int, Form, bytes]], prefix: str) -> Arrays:
@@ -154,8 +154,7 @@ def _page(draft: Draft) -> bytes:
     }
     spans, raws = draft.parts.get(Way.SPAN, []), draft.parts.get(Way.RAW, [])
     arrays |= _column(spans, "span") | _column(raws, "raw")
-    arrays["span_gram"], arrays["span_whole"] = _hashed(spans, 2 * STRIDE, fold=True)
-    arrays["raw_gram"], arrays["raw_whole"] = _hashed(raws, RAW_STRIDE, fold=False)
+    arrays |= _hashed(spans, "span", 2 * STRIDE, fold=True) | _hashed(raws, "raw", RAW_STRIDE, fold=False)
     for way, prefix in ((Way.WORDS, "form"), (Way.WEAK, "weak")):
         parts = draft.parts.get(way, [])
         hashes, _, behind = _hash_words([content for _, _, content in parts])

@@ -19,7 +19,7 @@ from expunge.hunt.prints import Kind, Sighting, Tier
 from expunge.hunt.sweep import PAD, TAIL, Hits, Work
 from expunge.hunt.tables import Group, Prints, build
 
-SLICE = 256 << 10
+SLICE = 1 << 20
 """Bytes that are swept at once: with its words and candidates a slice stays in the second-level cache."""
 
 OVERLAP = 4096
@@ -43,7 +43,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 class _Pad:
     """A buffer to sweep, for ``room`` bytes, with the arrays that this needs; what is never touched costs nothing."""
 
-    def __init__(self, room: int, passages: int) -> None:
+    def __init__(self, room: int) -> None:
         self.room = room
         self.bytes = np.zeros(room + PAD + TAIL, np.uint8)
         self.bytes[:PAD] = 10
@@ -54,7 +54,8 @@ class _Pad:
             np.zeros(words, np.uint64),
             np.zeros(words + 8, np.int32),
             np.zeros(room // 64 + 2, np.uint8),
-            np.zeros(passages, np.int32),
+            np.zeros(words + 8, np.int32),
+            np.zeros(2 * sweep.RECENT, np.int32),
         )
 
     def end(self, size: int) -> None:
@@ -79,10 +80,8 @@ class Search:
         """
         self.groups, self.prints = build(pages)
         self.judge = Judge(self.prints, len(self.prints.subject))
-        most = max((len(group.tables.passage_sum) for group in self.groups), default=0)
-        self._pads = [_Pad(SLICE + OVERLAP, most)]
+        self._pads = [_Pad(SLICE + OVERLAP)]
         self._hits = _hits(4096)
-        self._most = most
         self._named: set[str] = set()
 
     def look(self, piece: Piece) -> Iterator[Sighting]:
@@ -193,23 +192,23 @@ class Search:
             found += self._sweep(pad, size, view, base, source, (overlap, len(content), last))
         return found
 
-    def _pad(self, depth: int, room: int) -> _Pad:
+    def _pad(self, depth: int, least: int) -> _Pad:
+        room = 1 << least.bit_length()
         while len(self._pads) <= depth:
-            self._pads.append(_Pad(room, self._most))
-        if self._pads[depth].room < room:
-            self._pads[depth] = _Pad(room, self._most)
+            self._pads.append(_Pad(room))
+        if self._pads[depth].room < least:
+            self._pads[depth] = _Pad(room)
         return self._pads[depth]
 
     def _sweep(
         self, pad: _Pad, size: int, view: View, base: int, source: npt.NDArray[np.int32] | None, edge: tuple[int, int, bool]
     ) -> list[Seen]:
         """One sweep for each group. ``edge``: what was told before ends here, the slice ends here, and nothing comes after."""
-        sweep.classify(pad.bytes, size, pad.work.flags)
         overlap, length, last = edge
         found: list[Seen] = []
         weak = self.judge.weak_column(view.column)
         for group in self.groups:
-            for hit in range(self._run(pad, size, group, dense=source is not None, weak=weak)):
+            for hit in range(self._run(pad, size, group, weak=weak)):
                 start, end, needed = (int(one[hit]) - PAD for one in (self._hits.start, self._hits.end, self._hits.needed))
                 if source is not None:
                     needed = int(source[needed - 1]) + 1 if needed <= size else length + (needed - size) * (int(source[-1]) + 1 >= length)
@@ -221,10 +220,9 @@ class Search:
                     found.append(seen.moved(base, source) if source is not None else seen)
         return found
 
-    def _run(self, pad: _Pad, size: int, group: Group, *, dense: bool, weak: bool) -> int:
+    def _run(self, pad: _Pad, size: int, group: Group, *, weak: bool) -> int:
         while True:
-            count = sweep.sweep_spans(pad.bytes, size, group.tables, pad.work, self._hits, 0, dense)
-            count = sweep.sweep_words(pad.bytes, size, group.tables, pad.work, self._hits, count, weak)
+            count = sweep.sweep_all(pad.bytes, size, group.tables, pad.work, self._hits, weak, group is not self.groups[0])
             if count <= len(self._hits.kind):
                 return int(count)
             self._hits = _hits(2 * count)
@@ -232,16 +230,15 @@ class Search:
     def _judged(self, group: Group, hit: int, view: View, at: tuple[int, int]) -> Iterator[Seen]:
         kind, ref = int(self._hits.kind[hit]), int(self._hits.ref[hit])
         if kind == sweep.TEXT:
-            first, behind = group.passage_sharers[ref : ref + 2]
-            sharers = [(int(one), 0) for one in group.passage_prints[first : min(behind, first + SHARED + 1)]]
+            passage = int(np.searchsorted(group.passage_first, np.int32(ref)))
+            first, behind = group.passage_sharers[passage : passage + 2]
+            sharers = [(int(one), 0) for one in group.passage_print[first : min(behind, first + SHARED + 1)]]
         elif kind in {sweep.FORM, sweep.WEAK}:
             sharers = [(int(group.form_print[ref]), int(group.form_form[ref]))]
         else:
-            keys = group.tables.whole.keys
-            behind = ref
-            while behind < len(keys) and keys[behind] == keys[ref] and behind <= ref + SHARED:
-                behind += 1
-            sharers = [(int(group.whole_print[one]), int(group.whole_form[one])) for one in range(ref, behind)]
+            first, behind = group.whole_sharers[ref : ref + 2]
+            few = slice(first, min(behind, first + SHARED + 1))
+            sharers = list(zip(group.whole_print[few].tolist(), group.whole_form[few].tolist(), strict=True))
         many = len({int(self.prints.subject[number]) for number, _ in sharers}) > SHARED
         for number, form in sharers:
             told = (

@@ -12,21 +12,26 @@ import numpy.typing as npt
 from expunge.hunt.compiled import compiled
 from expunge.hunt.fields import context_words
 from expunge.hunt.needles import PASSAGE, Arrays, _hash_words, read_page
-from expunge.hunt.sweep import CONTEXT, RAW_STRIDE, STRIDE, Filter, Index, Tables, join
+from expunge.hunt.sweep import CONTEXT, K2, LISTED, RAW_STRIDE, SHORTEST, STRIDE, Filter, Table, Tables, join, put_all
 
 GROUP = 384 << 20
 """Bytes of tables that are asked in one sweep: some 1.2 million needles. More needles are asked in several sweeps of the same window."""
 
-GRAMS = 8
-"""Grams that stand for a passage, the rarest ones: any of them brings it to comparison."""
+GRAMS, SURE = 8, 2
+"""Grams that stand for a passage, the rarest ones, and how many of them even if they aren't rare: any of them brings it to comparison."""
 
-POSTINGS = 48
-"""Passages that may share a gram; of a gram that more have, these are kept, and the others are known by their other grams."""
+SHARERS, MOST_SHARERS = 6, 32
+"""Passages that may share a gram, and may share the rarest two of a passage that has none so rare. A gram of more stands for nothing: it is
+a phrase (``set a timer for``), and comparing with all who use it would cost more than the whole sweep."""
 
-BITS_EACH = 16
-"""Bits of a bitmap for each key: with two bits set by each, one random key in 70 passes."""
-SMALLEST, LARGEST = 13, 19
-"""Words of a bitmap, as powers of two: 64 KiB to 4 MiB. Beyond the second-level cache a larger one costs more than it saves."""
+BITS_EACH = 12
+"""Bits of a bitmap for each key: with two bits set by each, one random key in 43 passes."""
+
+SMALLEST, LARGEST = 1 << 10, 1 << 19
+"""Words of a bitmap: 8 KiB to 4 MiB. Beyond the second-level cache a larger one costs more than it saves."""
+
+FEW = 65_536
+"""Places behind a table: in the order of keys a run of full places that reaches its end is never so long."""
 
 ALWAYS = 1_000
 """Passages from which on words that are common among them are also taken for common ones."""
@@ -37,12 +42,14 @@ class Group:
     """The tables for some needles, and what their hits stand for. Numbers of prints are those of all pages together."""
 
     tables: Tables
-    whole_print: npt.NDArray[np.int32]  # by place in tables.whole
+    whole_sharers: npt.NDArray[np.int32]  # whole w stands for whole_print[sharers[w]:sharers[w + 1]]
+    whole_print: npt.NDArray[np.int32]
     whole_form: npt.NDArray[np.uint8]
     form_print: npt.NDArray[np.int32]
     form_form: npt.NDArray[np.uint8]
-    passage_sharers: npt.NDArray[np.int32]  # prints of passage p: passage_prints[sharers[p]:sharers[p + 1]]
-    passage_prints: npt.NDArray[np.int32]
+    passage_first: npt.NDArray[np.int32]  # where passage p's words begin
+    passage_sharers: npt.NDArray[np.int32]
+    passage_print: npt.NDArray[np.int32]
     numbers: npt.NDArray[np.int64]  # sorted
     number_print: npt.NDArray[np.int32]
 
@@ -90,14 +97,16 @@ def build(pages: Iterable[bytes]) -> tuple[list[Group], Prints]:
         metas[-1]["label"] = numbers[metas[-1]["label"]]
         for name in [name for name in arrays if name.endswith("_print")]:
             arrays[name] = arrays[name] + np.int32(begun)
+        weak = np.unique(metas[-1]["label"][arrays["weak_print"] - begun])
+        arrays["weak_labels"] = np.array([list(labels)[one] for one in weak], np.str_)
         begun += len(metas[-1]["subject"])
         held.append(arrays)
         size += sum(array.nbytes for array in arrays.values())
         if size > GROUP:
-            groups.append(_group(_merged(held), list(labels)))
+            groups.append(_group(_merged(held)))
             held, size = [], 0
     if held:
-        groups.append(_group(_merged(held), list(labels)))
+        groups.append(_group(_merged(held)))
     meta = {name: np.concatenate([one[name] for one in metas]) for name in metas[0]} if metas else _no_meta()
     return groups, Prints(list(labels), meta["subject"], meta["label"], meta["bits"], meta["name"], meta["text"])
 
@@ -118,89 +127,80 @@ def _merged(pages: list[Arrays]) -> Arrays:
     return merged
 
 
-def _index(keys: npt.NDArray[np.uint64]) -> tuple[Index, npt.NDArray[np.int64]]:
-    """An index of these keys, and the order in which it holds them."""
+def _table(keys: npt.NDArray[np.uint64], values: npt.NDArray[Any]) -> Table:
+    """Filled to two thirds, with room behind for what the last places can't hold."""
+    room = len(keys) * 3 // 2 + 1
+    keys = np.where(keys == 0, np.uint64(1), keys)
     order = np.argsort(keys, kind="stable")
-    held = keys[order]
-    power = max(int(np.ceil(np.log2(max(len(keys), 2)))), 4)
-    shift = np.uint64(64 - power)
-    buckets = np.zeros((1 << power) + 1, np.int32)
-    np.cumsum(np.bincount((held >> shift).astype(np.int64), minlength=1 << power), out=buckets[1:])
-    return Index(held, buckets, shift), order
+    keys, values = keys[order], values[order].astype(np.uint64)
+    alike = np.diff(np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1], [True]]))).max(initial=0) if len(keys) else 0
+    slots = np.zeros(2 * (room + min(len(keys), int(alike) + FEW) + 1), np.uint64)
+    put_all(slots, np.uint64(room), keys, values)
+    return Table(slots, np.uint64(room))
 
 
 def _filter(keys: npt.NDArray[np.uint64], low: int, high: int) -> Filter:
-    power = min(max(int(np.ceil(np.log2(max(len(keys) * BITS_EACH / 64, 1)))), SMALLEST), LARGEST)
-    words = np.zeros(1 << power, np.uint64)
-    _fill(words, keys, np.uint64(64 - power), np.uint64(low), np.uint64(high))
-    return Filter(words, np.uint64(64 - power))
+    words = np.zeros(min(max(len(keys) * BITS_EACH // 64, SMALLEST), LARGEST), np.uint64)
+    _fill(words, keys, np.uint64(len(words)), np.uint64(low), np.uint64(high))
+    return Filter(words, np.uint64(len(words)))
 
 
 @compiled
-def _fill(words: Any, keys: Any, shift: Any, low: Any, high: Any) -> None:
-    one, six = np.uint64(1), np.uint64(63)
+def _fill(words: Any, keys: Any, room: Any, low: Any, high: Any) -> None:
+    one, six, half = np.uint64(1), np.uint64(63), np.uint64(32)
     for key in keys:
-        words[key >> shift] |= (one << ((key >> low) & six)) | (one << ((key >> high) & six))
+        words[((key >> half) * room) >> half] |= (one << ((key >> low) & six)) | (one << ((key >> high) & six))
 
 
-def _group(page: Arrays, labels: list[str]) -> Group:
-    span_keys, span_rows, span_steps = _choose_window(page["span_gram"])
-    raw_rows = np.repeat(np.arange(len(page["raw_length"])), RAW_STRIDE)
+def _group(page: Arrays) -> Group:
+    span_keys, span_rows, span_at = _choose_window(page["span_gram"], page["span_length"])
     raw_keys = page["raw_gram"].ravel()
-    raw_steps = np.tile(np.arange(RAW_STRIDE), len(page["raw_length"]))
-    last = np.maximum(page["span_length"] - (STRIDE + 6), 0)[span_rows]  # the last window's grams begin there
-    span_at = np.where(span_steps >= STRIDE, last + span_steps - STRIDE, span_steps)
-    spans = _shapes(span_keys, span_at, page["span_length"][span_rows])
-    raws = _shapes(raw_keys, raw_steps, page["raw_length"][raw_rows])
-    whole, order = _index(np.concatenate([page["span_whole"], page["raw_whole"]]))
+    raw_at = np.tile(np.arange(RAW_STRIDE), len(page["raw_length"]))
+    spans = _shapes(span_keys, span_at, page["span_length"][span_rows], page["span_check"][span_rows])
+    raws = _shapes(raw_keys, raw_at, np.repeat(page["raw_length"], RAW_STRIDE), np.repeat(page["raw_check"], RAW_STRIDE))
+    wholes = np.concatenate([page["span_whole"], page["raw_whole"]])
+    order = np.argsort(wholes, kind="stable")
+    distinct, first = np.unique(wholes[order], return_index=True)
     passages = _Passages.of(page)
-    forms = _forms(page, labels)
+    forms = _forms(page)
     numbers = np.argsort(page["number_value"], kind="stable")
-    word_keys = np.concatenate([passages.keys, forms.anchors.keys])
     tables = Tables(
-        known=_known(np.concatenate([passages.words64, forms.anchors.keys])),
-        words=_filter(word_keys, 0, 6),
-        grams=passages.index,
-        gram_passage=passages.gram_passage,
-        gram_at=passages.gram_at,
-        passage_first=passages.first,
-        passage_words=(passages.words64 >> np.uint64(32)).astype(np.uint32),
-        passage_bits=passages.bits,
-        passage_sum=np.maximum(np.add.reduceat(np.append(passages.bits, np.float32(0)), passages.first[:-1]), 1).astype(np.float32)
-        if len(passages.first) > 1
-        else np.empty(0, np.float32),
-        anchors=forms.anchors,
-        anchor_form=forms.anchor_form,
-        anchor_at=forms.anchor_at,
-        weak=forms.weak,
-        weak_form=forms.weak_form,
+        known=_bitmap(passages.words),
+        named=_bitmap(forms.anchor_keys),
+        words=_filter(np.concatenate([passages.keys, forms.weak_keys ^ K2]), 0, 6),
+        grams=_table(passages.keys, passages.values),
+        passage_words=(passages.words & ~np.uint64(0xFFFFFFFF)) | (passages.bits * 16).astype(np.uint64),
+        anchors=_table(forms.anchor_keys, forms.anchor_values),
+        weak=_table(forms.weak_keys, forms.weak_values),
         form_first=forms.first,
         form_words=forms.words,
-        spans=_filter(span_keys, 30, 36),
+        spans=_filter(span_keys, 34, 40),
         span_grams=spans[0],
-        span_at=spans[1],
-        span_length=spans[2],
-        raws=_filter(raw_keys, 30, 36),
+        span_shapes=spans[1],
+        raws=_filter(raw_keys, 34, 40),
         raw_grams=raws[0],
-        raw_at=raws[1],
-        raw_length=raws[2],
-        whole=whole,
+        raw_shapes=raws[1],
+        whole=_table(distinct, np.arange(len(distinct))),
     )
     return Group(
         tables=tables,
+        whole_sharers=np.append(first, len(wholes)).astype(np.int32),
         whole_print=np.concatenate([page["span_print"], page["raw_print"]])[order],
         whole_form=np.concatenate([page["span_form"], page["raw_form"]])[order],
         form_print=np.concatenate([page["form_print"], page["weak_print"]]),
         form_form=np.concatenate([page["form_form"], page["weak_form"]]),
+        passage_first=passages.first,
         passage_sharers=passages.sharers,
-        passage_prints=passages.prints,
+        passage_print=passages.prints,
         numbers=page["number_value"][numbers],
         number_print=page["number_print"][numbers],
     )
 
 
-def _choose_window(grams: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Per span the five grams at its beginning or at its end, whichever are rarer among all: ``device-…`` begins alike, ``…@gmail.com`` ends alike."""
+def _choose_window(grams: npt.NDArray[np.uint64], lengths: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Per span the five grams at its beginning or its end, whichever are rarer among all: ``device-…`` begins alike, ``…@gmail.com`` ends
+    alike. Keys, the spans' rows, and the grams' places in them.
+    """  # noqa: D205 - two examples in one sentence
     if not len(grams):
         nothing = np.empty(0, np.int64)
         return np.empty(0, np.uint64), nothing, nothing
@@ -209,38 +209,42 @@ def _choose_window(grams: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64
     end = common[:, STRIDE:].max(axis=1) < common[:, :STRIDE].max(axis=1)
     steps = np.arange(STRIDE)[None, :] + np.where(end, STRIDE, 0)[:, None]
     rows = np.repeat(np.arange(len(grams)), STRIDE)
-    return grams[rows, steps.ravel()], rows, steps.ravel()
+    places = np.arange(STRIDE)[None, :] + np.where(end, lengths - SHORTEST, 0)[:, None]
+    return grams[rows, steps.ravel()], rows, places.ravel()
 
 
-def _shapes(keys: npt.NDArray[np.uint64], at: npt.NDArray[Any], length: npt.NDArray[Any]) -> tuple[Index, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """An index of grams with, for each, the different places and lengths that needles have it at and of."""
-    order = np.lexsort((length, at, keys))
-    keys, at, length = keys[order], at[order], length[order]
+def _shapes(keys: npt.NDArray[np.uint64], at: npt.NDArray[Any], length: npt.NDArray[Any], check: npt.NDArray[Any]) -> tuple[Table, Any]:
+    """Grams with each of the different places and lengths that needles have them at and of, and the checks of those needles."""
+    shape = at.astype(np.int64) << 16 | length
+    order = np.lexsort((shape, keys))
+    keys, shape = keys[order], shape[order]
     fresh = np.ones(len(keys), np.bool_)
-    fresh[1:] = (keys[1:] != keys[:-1]) | (at[1:] != at[:-1]) | (length[1:] != length[:-1])
-    index, order = _index(keys[fresh])
-    return index, at[fresh][order].astype(np.int32), length[fresh][order].astype(np.int32)
+    fresh[1:] = (keys[1:] != keys[:-1]) | (shape[1:] != shape[:-1])
+    checks = np.int64(1) << (check[order].astype(np.int64) + 32)
+    several = np.bitwise_or.reduceat(checks, np.flatnonzero(fresh)) if len(keys) else checks
+    distinct, first, counts = np.unique(keys[fresh], return_index=True, return_counts=True)
+    shapes = shape[fresh] | several
+    return _table(distinct, np.where(counts == 1, shapes[first], first << 16 | LISTED | np.minimum(counts, LISTED - 1))), shapes
 
 
-def _known(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    bitmap = np.zeros(1 << 17, np.uint8)
-    places = (words >> np.uint64(44)).astype(np.int64)
+def _bitmap(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    bitmap = np.zeros(1 << 16, np.uint8)
+    places = (words >> np.uint64(45)).astype(np.int64)
     np.bitwise_or.at(bitmap, places >> 3, (1 << (places & 7)).astype(np.uint8))
     return bitmap
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Forms:
-    anchors: Index
-    anchor_form: npt.NDArray[np.int32]
-    anchor_at: npt.NDArray[np.int32]
-    weak: Index
-    weak_form: npt.NDArray[np.int32]
+    anchor_keys: npt.NDArray[np.uint64]
+    anchor_values: npt.NDArray[np.int64]
+    weak_keys: npt.NDArray[np.uint64]
+    weak_values: npt.NDArray[np.int64]
     first: npt.NDArray[np.int32]
     words: npt.NDArray[np.uint64]
 
 
-def _forms(page: Arrays, labels: list[str]) -> _Forms:
+def _forms(page: Arrays) -> _Forms:
     """Identifiers known by their words: strong ones by their rarest word, weak ones by their first."""
     strong = len(page["form_print"])
     words = np.concatenate([page["form_word"], page["weak_word"]])
@@ -248,17 +252,13 @@ def _forms(page: Arrays, labels: list[str]) -> _Forms:
     first = np.concatenate([[0], behind]).astype(np.int32)
     _, inverse, counts = np.unique(page["form_word"], return_inverse=True, return_counts=True)
     rarest = _rarest(first[: strong + 1], counts[inverse] if strong else np.empty(0, np.int64))
-    context, _, _ = _hash_words([word.encode() for word in context_words(labels)])
-    anchors, order = _index(np.concatenate([words[rarest], context]))
-    weak, weak_order = _index(words[first[strong:-1]])
-    forms = np.concatenate([np.arange(strong), np.full(len(context), CONTEXT)])
-    offsets = np.concatenate([rarest - first[:strong], np.zeros(len(context), np.int64)])
+    context, _, _ = _hash_words([word.encode() for word in context_words(page["weak_labels"].tolist())])
+    at = np.minimum(rarest - first[:strong], 255)
     return _Forms(
-        anchors,
-        forms[order].astype(np.int32),
-        offsets[order].astype(np.int32),
-        weak,
-        (weak_order + strong).astype(np.int32),
+        np.concatenate([words[rarest], context]),
+        np.concatenate([np.arange(strong) << 8 | at, np.full(len(context), CONTEXT << 8)]),
+        words[first[strong:-1]],
+        np.arange(strong, len(first) - 1),
         first,
         words,
     )
@@ -273,12 +273,10 @@ def _rarest(first: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> npt.
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Passages:
-    index: Index
     keys: npt.NDArray[np.uint64]
-    gram_passage: npt.NDArray[np.int32]
-    gram_at: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int64]
     first: npt.NDArray[np.int32]
-    words64: npt.NDArray[np.uint64]
+    words: npt.NDArray[np.uint64]
     bits: npt.NDArray[np.float32]
     sharers: npt.NDArray[np.int32]
     prints: npt.NDArray[np.int32]
@@ -298,19 +296,10 @@ class _Passages:
         words, bits = words[source], page["passage_bits"][source]
         if len(chosen) >= ALWAYS:
             bits = _commoner(words, bits, len(chosen))
-        keys, passage, at = _passage_grams(words, first.astype(np.int64))
-        index, places = _index(keys)
-        return cls(
-            index,
-            keys,
-            passage[places].astype(np.int32),
-            at[places].astype(np.int32),
-            first.astype(np.int32),
-            words,
-            bits.astype(np.float32),
-            sharers,
-            page["passage_print"][order],
-        )
+        keys, passage, at = _passage_grams(words, bits, first.astype(np.int64))
+        told = np.add.reduceat(np.append(bits * 16, 0).astype(np.int64), first[:-1]) if len(lengths) else lengths
+        values = np.minimum(told[passage] >> 2, 0x7FFF) << 48 | first[:-1][passage] << 16 | lengths[passage] << 8 | at
+        return cls(keys, values, first.astype(np.int32), words, bits.astype(np.float32), sharers, page["passage_print"][order])
 
 
 @compiled
@@ -349,21 +338,18 @@ def _join_all(words: Any, first: Any, keys: Any, passage: Any, at: Any) -> int:
     return count
 
 
-def _passage_grams(words: npt.NDArray[np.uint64], first: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+def _passage_grams(words: npt.NDArray[np.uint64], bits: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     size = 2 * len(words)
     keys, passage, at = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32)
     count = _join_all(words, first, keys, passage, at)
     keys, passage, at = keys[:count], passage[:count], at[:count]
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     common = counts[inverse] if count else np.empty(0, np.int64)
-    order = np.lexsort((common, passage))
+    told = np.convolve(bits, np.ones(3))[:len(bits)][first[passage] + at] if count else common  # of the gram's last word and the two before
+    order = np.lexsort((-told, common > SHARERS, passage))
     starts = np.searchsorted(passage[order], np.arange(len(first)))
     rank = np.arange(count) - starts[passage[order]]
     limit = GRAMS * np.maximum(1, np.diff(first) // (PASSAGE // 2))
-    kept = order[rank < limit[passage[order]]]
-    order = np.argsort(inverse[kept], kind="stable") if count else kept
-    kept = kept[order]
-    begins = np.searchsorted(inverse[kept], np.arange(len(counts))) if count else np.empty(0, np.int64)
-    few = (np.arange(len(kept)) - begins[inverse[kept]]) < POSTINGS if count else np.empty(0, np.bool_)
-    kept = kept[few]
+    rare = common[order]
+    kept = order[(rank < limit[passage[order]]) & ((rare <= SHARERS) | ((rank < SURE) & (rare <= MOST_SHARERS)))]
     return keys[kept], passage[kept], at[kept]
