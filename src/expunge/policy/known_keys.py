@@ -25,11 +25,7 @@ def _step(current: object, part: str | int) -> object:
                 return field.annotation
         if "kind" in one.model_fields and part in get_args(one.model_fields["kind"].annotation):
             return one
-    plain = _plain(current)
-    origin, arguments = get_origin(plain), get_args(plain)
-    if origin in (dict, list) and arguments:
-        return arguments[-1]
-    return current
+    return get_args(_plain(current))[-1]  # between models lie lists and mappings only, and ``part`` is an index or a key of one
 
 
 def _plain(current: object) -> object:

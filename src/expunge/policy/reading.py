@@ -166,9 +166,9 @@ class _Builder:
             for event in yaml.parse(text, Loader=LOADER):
                 self._take(event)
         except yaml.reader.ReaderError as fault:
-            before = text[: fault.position]
-            mark = Mark(self.file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-            message = f"the character U+{ord(text[fault.position]):04X} is not allowed in YAML"
+            at = len(text.encode()[: fault.position].decode()) if yaml.__with_libyaml__ else fault.position  # LibYAML counts bytes
+            mark = Mark(self.file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+            message = f"the character U+{ord(text[at]):04X} is not allowed in YAML"
             raise _Unreadable(_problem("syntax", message, mark, fix="remove it")) from None
         except yaml.MarkedYAMLError as fault:
             raise _Unreadable(_syntax(fault, self.file, text)) from None
@@ -224,9 +224,8 @@ class _Builder:
 
 
 def _syntax(fault: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
-    place = fault.problem_mark or fault.context_mark
-    if place is None:
-        return _problem("syntax", f"not YAML: {fault.problem}", Mark(file, 1, 1))
+    place = fault.problem_mark
+    assert place is not None, "PyYAML's scanner and parser say where, whichever of the two implementations it is"
     mark = Mark(file, place.line + 1, place.column + 1)
     lines = text.splitlines()
     line = lines[place.line] if place.line < len(lines) else ""
