@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate, chain
 
 from expunge.erase.context import Rooms
 from expunge.erase.intake import scope_of
@@ -18,7 +19,8 @@ from expunge.erase.stages import WaitUntil
 from expunge.erase.statement import latest_pending, request_statement, run_statement
 from expunge.evidence.canonical import canonical
 from expunge.evidence.files import write_durably
-from expunge.evidence.receipts import assemble_each, make_entry
+from expunge.evidence.pieces import whole_statements
+from expunge.evidence.receipts import assemble_each, make_entries
 from expunge.journal.records import Lease, ReceiptNote, Request, RequestStatus
 from expunge.terms import Json
 
@@ -37,12 +39,13 @@ def receipt(rooms: Rooms, lease: Lease) -> Json:
         controller = rooms.policy.controller.name
         run = rooms.journal.run(lease.run_id)
         whole = run_statement(rooms.policy.catalog, controller, run, requests, scope_of(requests[0]), steps, rooms.clock.now())
-        index = rooms.log.append([make_entry(RUN_KIND, whole, rooms.executor, rooms.verifier)])[0]
+        index = rooms.log.append(make_entries(RUN_KIND, whole, rooms.executor, rooms.verifier))[-1]
     logged = _requests_logged(rooms, index)
     missing = [request for request in requests if request.id not in logged]
     entries = _request_entries(rooms, lease, missing, whole, index)
-    places = rooms.log.append(entries) if entries else ()
-    logged |= {request.id: place for request, place in zip(missing, places, strict=True)}
+    first = rooms.log.append(list(chain.from_iterable(entries))).start if entries else 0
+    ends = accumulate(len(one) for one in entries)  # a statement's place is that of its last entry
+    logged |= {request.id: first + end - 1 for request, end in zip(missing, ends, strict=True)}
     notes = _write(rooms, {index: (None, lease.run_id), **{logged[request.id]: (request.id, request.id) for request in requests}})
     rooms.journal.keep_receipts(lease.run_id, notes)
     rooms.journal.set_request_status([request.id for request in requests], RequestStatus.DONE)
@@ -73,31 +76,33 @@ def _log_start(rooms: Rooms, lease: Lease) -> int:
 
 
 def _already_logged(rooms: Rooms, run_id: str, start: int) -> tuple[int, Mapping[str, Json]] | None:
-    for index, raw in enumerate(rooms.log.entries(start), start):
-        entry = json.loads(raw)
-        if entry.get("type") == RUN_KIND and entry["statement"].get("run") == run_id:
-            return index, entry["statement"]
-    return None
+    runs = (one for one in whole_statements(rooms.log.entries(start), start) if one.kind == RUN_KIND)
+    return next(((one.index, one.statement) for one in runs if one.statement.get("run") == run_id), None)
 
 
 def _requests_logged(rooms: Rooms, index: int) -> dict[str, int]:
     """The places of receipts that follow this run's statement and name it."""
     found: dict[str, int] = {}
-    for place, raw in enumerate(rooms.log.entries(index + 1), index + 1):
-        entry = json.loads(raw)
-        if entry.get("type") == REQUEST_KIND and entry["statement"]["run"]["log_index"] == index:
-            found[str(entry["statement"]["request"]["id"])] = place
+    for one in whole_statements(rooms.log.entries(index + 1), index + 1):
+        run, request = one.statement.get("run"), one.statement.get("request")
+        if one.kind != REQUEST_KIND or not isinstance(run, Mapping) or not isinstance(request, Mapping):
+            continue
+        if run.get("log_index") == index:
+            found[str(request["id"])] = one.index
     return found
 
 
-def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], whole: Mapping[str, Json], index: int) -> list[bytes]:
+def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], whole: Mapping[str, Json], index: int) -> list[list[bytes]]:
+    """Per request its entries."""
     counts = {str(row["id"]): row for page in rooms.journal.targets(lease.run_id, REQUESTS) for row in json.loads(page)}
     located = next(step.result for step in rooms.journal.steps(lease.run_id) if step.name == "locate")
     acts = located.get("acts") if isinstance(located, Mapping) else None
     assert isinstance(acts, Mapping)
     digest = hashlib.sha256(canonical(whole)).hexdigest()
     return [
-        make_entry(REQUEST_KIND, request_statement(whole, request, counts[request.id], index, digest, acts), rooms.executor, rooms.verifier)
+        make_entries(
+            REQUEST_KIND, request_statement(whole, request, counts[request.id], index, digest, acts), rooms.executor, rooms.verifier
+        )
         for request in requests
     ]
 

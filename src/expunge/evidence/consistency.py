@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from expunge.errors import BadProof
-from expunge.evidence.canonical import canonical, parse_object
+from expunge.evidence.canonical import canonical
+from expunge.evidence.pieces import whole_statements
 from expunge.terms import Json
 
 _WHERE = "evidence log"
@@ -26,12 +27,11 @@ def check_statements(entries: Iterable[bytes]) -> int:
     runs: dict[int, Mapping[str, Json]] = {}
     claimed: dict[int, dict[str, int]] = {}
     seen: set[str] = set()
-    for index, raw in enumerate(entries):
-        entry = parse_object(raw)
-        statement = _mapping(entry.get("statement"))
-        if entry.get("type") == "run/1":
+    for one in whole_statements(entries):
+        index, statement = one.index, one.statement
+        if one.kind == "run/1":
             runs[index] = statement
-        elif entry.get("type") == "receipt/1":
+        elif one.kind == "receipt/1":
             request = str(_mapping(statement.get("request")).get("id"))
             if request in seen:
                 raise BadProof(f"entry {index} is a second receipt for {request}", where=_WHERE)

@@ -1,7 +1,8 @@
 """Log entries and receipts: made here, and checked offline by a stranger with the receipt and a trust bundle, nothing else.
 
 An entry is canonical JSON ``{"signatures", "statement", "type"}``. A receipt is canonical JSON ``{"checkpoint", "entry", "index",
-"proof", "type"}``. Every byte of either is covered: by a signature, by the Merkle proof, or by there being only one way to write it.
+"proof", "type"}``; that of a statement too long for one entry (``pieces.py``) has the ``statement`` beside its head. Every byte of either
+is covered: by a signature, by the Merkle proof, by a digest that these cover, or by there being only one way to write it.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from expunge.errors import BadProof
 from expunge.evidence.canonical import canonical, decode_base64, encode_base64, parse_object
 from expunge.evidence.checkpoints import Checkpoint, verify_checkpoint
 from expunge.evidence.merkle import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
 from expunge.evidence.notes import VerifyKey
+from expunge.evidence.pieces import PIECE_KIND, cut, pieces_before, put_together, require_bound
 from expunge.evidence.reading import LogReader
 from expunge.evidence.signing import Signer
-from expunge.evidence.tiles import Tiles
+from expunge.evidence.tiles import MAX_ENTRY, Tiles
 from expunge.evidence.trust import Trust
 from expunge.terms import Json
 
-KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", "receipt/1", "run/1"})
-"""The statements that are known: one request's receipt, one run's, and what somebody decided about, or saw of, a find of the hunt."""
+KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", PIECE_KIND, "receipt/1", "run/1"})
+"""The statements that are known: one request's receipt, one run's, what somebody decided about, or saw of, a find of the hunt; a piece."""
 
-_RECEIPT = "inclusion/1"
+_RECEIPT, _RECEIPT_OF_CUT = "inclusion/1", "inclusion/2"
 _ENTRY_FIELDS = {"type", "statement", "signatures"}
 _RECEIPT_FIELDS = {"type", "entry", "index", "proof", "checkpoint"}
 
@@ -74,6 +77,21 @@ def make_entry(kind: str, statement: Mapping[str, Json], executor: Signer, verif
     return b'{"signatures":' + canonical(signatures) + b"," + signed[1:]
 
 
+def make_entries(kind: str, statement: Mapping[str, Json], executor: Signer, verifier: Signer) -> list[bytes]:
+    """As ``make_entry``, of a statement of any length: pieces first if it is too long for one. The last is the statement's place.
+
+    They are to be appended in one call, so that nothing comes between.
+
+    Raises:
+        BadProof: as ``make_entry``.
+    """
+    one = make_entry(kind, statement, executor, verifier)
+    if len(one) <= MAX_ENTRY:
+        return [one]
+    pieces, head = cut(statement)
+    return [*(make_entry(PIECE_KIND, piece, executor, verifier) for piece in pieces), make_entry(kind, head, executor, verifier)]
+
+
 def read_entry(raw: bytes, trust: Trust) -> Entry:
     """Read an entry and verify both signatures by the bundle's keys.
 
@@ -115,15 +133,26 @@ def assemble_each(entries: Iterable[tuple[int, bytes]], log: LogReader) -> Itera
     for index, entry in entries:
         proof = inclusion_proof(index, head.size, tiles.at)
         verify_inclusion(leaf_hash(entry), index, head.size, proof, head.root)
-        yield canonical(
-            {
-                "type": _RECEIPT,
-                "entry": parse_object(entry),
-                "index": index,
-                "proof": [encode_base64(one) for one in proof],
-                "checkpoint": head.note,
-            }
-        )
+        parsed = parse_object(entry)
+        statement = _cut_statement(parsed, index, log)
+        receipt: dict[str, Json] = {
+            "type": _RECEIPT if statement is None else _RECEIPT_OF_CUT,
+            "entry": parsed,
+            "index": index,
+            "proof": [encode_base64(one) for one in proof],
+            "checkpoint": head.note,
+        }
+        yield canonical(receipt if statement is None else {**receipt, "statement": dict(statement)})
+
+
+def _cut_statement(entry: Mapping[str, Json], index: int, log: LogReader) -> Mapping[str, Json] | None:
+    """The statement that stands in pieces before this entry; ``None`` if the entry holds it itself."""
+    head = entry.get("statement")
+    count = pieces_before(head) if isinstance(head, Mapping) else None
+    if count is None or not isinstance(head, Mapping):
+        return None
+    pieces = [parse_object(raw).get("statement") for raw in islice(log.entries(index - count), count)]
+    return put_together(head, [piece for piece in pieces if isinstance(piece, Mapping)])
 
 
 def verify_receipt(receipt: bytes, trust: bytes) -> Verified:
@@ -134,16 +163,27 @@ def verify_receipt(receipt: bytes, trust: bytes) -> Verified:
     """
     bundle = Trust.from_json(trust)
     parts = parse_object(receipt)
-    if parts.keys() != _RECEIPT_FIELDS or parts["type"] != _RECEIPT:
+    fields = _RECEIPT_FIELDS | ({"statement"} if parts.get("type") == _RECEIPT_OF_CUT else set[str]())
+    if parts.keys() != fields or parts["type"] not in (_RECEIPT, _RECEIPT_OF_CUT):
         raise BadProof("not a receipt of this version")
     raw = canonical(parts["entry"])
     entry = read_entry(raw, bundle)
+    statement = _stated(entry, parts)
     head = _verify_head(parts["checkpoint"], bundle)
     index = parts["index"]
     if not isinstance(index, int) or isinstance(index, bool):
         raise BadProof("a receipt's index is a whole number")
     verify_inclusion(leaf_hash(raw), index, head.size, _read_proof(parts["proof"]), head.root)
-    return Verified(entry.kind, entry.statement, index, head.size, head.at, head.origin, entry.executor, entry.verifier, head.witnesses)
+    return Verified(entry.kind, statement, index, head.size, head.at, head.origin, entry.executor, entry.verifier, head.witnesses)
+
+
+def _stated(entry: Entry, receipt: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What the receipt says: in its entry, or, of a statement that was cut, beside it."""
+    if entry.kind == PIECE_KIND:
+        raise BadProof("a piece of a statement is no receipt")
+    if (pieces_before(entry.statement) is None) != (receipt["type"] == _RECEIPT):
+        raise BadProof("the statement is not the one that its entry binds")
+    return require_bound(entry.statement, receipt["statement"]) if "statement" in receipt else entry.statement
 
 
 def _verify_head(checkpoint: Json, bundle: Trust) -> Checkpoint:
