@@ -9,11 +9,13 @@ from typing import Self
 from sqlalchemy import select
 
 from expunge.errors import KeyStoreUnavailable
+from expunge.journal.canaries import Canaries
 from expunge.journal.database import Database
 from expunge.journal.ending import Endings
 from expunge.journal.finds import Finds
 from expunge.journal.holds import Holds
 from expunge.journal.incidents import Incidents
+from expunge.journal.patrols import Patrols
 from expunge.journal.receipts import Receipts
 from expunge.journal.registry import Registry
 from expunge.journal.schedules import Schedules
@@ -29,8 +31,11 @@ _PATIENCE = timedelta(seconds=10)
 """How long a statement waits for a lock; the longest transactions, closing a large run, take less."""
 
 
-class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules):
-    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules. Several threads may use one instance."""
+class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules, Patrols, Canaries):
+    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries.
+
+    Several threads may use one instance.
+    """
 
     @classmethod
     def open(cls, url: str, *, clock: Clock, sealer: Sealer, lookup_key: bytes, patience: timedelta = _PATIENCE) -> Self:

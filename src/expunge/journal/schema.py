@@ -324,3 +324,55 @@ schedules = Table(
     Column("owner", Text),
     Column("until", Instant),
 )
+
+patrols = Table(
+    # A round of the standing patrol; its key (``number``, in the space of runs) lives until the round is over and what it saw is gone.
+    "journal_patrols",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("budget", BigInteger, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("result", JsonText, nullable=False),
+    Column("forgotten", Boolean, nullable=False),
+)
+
+patrol_pages = Table(
+    # Page 0 is the sample, the others what was seen of it, some objects at a time; they go when the round is over.
+    "journal_patrol_pages",
+    metadata,
+    Column("patrol_id", Text, ForeignKey("journal_patrols.id"), primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+patrol_hits = Table(
+    # As finds: what identifies nobody stays, the place is sealed under the key of the round that saw it last.
+    "journal_patrol_hits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("patrol_id", Text, ForeignKey("journal_patrols.id"), nullable=False),
+    Column("place_digest", LargeBinary, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("forms", JsonText, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("found_at", Instant, nullable=False),
+    Column("gone_at", Instant),
+)
+
+canaries = Table(
+    # Synthetic people: what they are made of (``sealed``) and where they were seen (``seen``) lie under a key of their own.
+    "journal_canaries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("sealed", LargeBinary),
+    Column("planted", JsonText, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("planted_at", Instant),
+    Column("looked_at", Instant),
+    Column("seen", LargeBinary),
+    Column("ended_at", Instant),
+)
