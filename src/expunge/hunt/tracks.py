@@ -100,18 +100,12 @@ class TrackMatcher:
         if gathered.count < FEWEST_HITS:
             return
         latitude, longitude, at = (np.concatenate([batch[axis] for batch in gathered.batches]) for axis in range(3))
-        points, parts = self.index.parts(latitude, longitude)
-        order = np.argsort(parts, kind="stable")
-        points, parts = points[order], parts[order]
-        edges = np.flatnonzero(np.diff(parts)) + 1
         best: dict[int, tuple[Verdict, Sighting]] = {}
-        for mine, part in zip(np.split(points, edges), parts[np.append(0, edges)] if parts.size else [], strict=True):
-            if mine.size < FEWEST_HITS:
-                continue
-            verdict = judge(self.index, int(part), latitude[mine], longitude[mine])
+        for part, mine in self.index.parts(latitude, longitude, FEWEST_HITS):
+            verdict = judge(self.index, part, latitude[mine], longitude[mine])
             if verdict is None:
                 continue
-            sighting = self._sighting(place, name, form, verdict, int(part), at[mine].tolist(), gathered)
+            sighting = self._sighting(place, name, form, verdict, part, at[mine].tolist(), gathered)
             known = best.get(sighting.print)
             if known is None or (verdict.tier is Tier.FOUND, verdict.surprise) > (known[0].tier is Tier.FOUND, known[0].surprise):
                 best[sighting.print] = verdict, sighting

@@ -102,6 +102,15 @@ def utm(easting: Degrees, northing: Degrees, zone: int, *, south: bool) -> tuple
     return np.degrees(latitude), longitude
 
 
+def utm_range(box: tuple[float, float, float, float], axis: int) -> tuple[float, float]:
+    """Northings (0) or eastings (1) that fixes within the box (south, north, west, east, in degrees) can have, with something to spare."""
+    if axis == 1:
+        return -200_000.0, 1_200_000.0  # whole countries are written in one zone
+    metres = [edge * degree for edge in box[:2] for degree in (110_000, 112_500)]  # of a degree, with what a zone's edge adds
+    low, high = min(metres) - 20_000, max(metres) + 20_000
+    return (0.0, 1e7) if box[0] < 0 < box[1] else (low + 1e7 * (low < 0), high + 1e7 * (low < 0))
+
+
 def zones(fixes: Iterable[tuple[float, float]]) -> list[tuple[int, bool]]:
     """Zones and hemispheres in which these fixes (latitude, longitude) may be written: their own and the neighbours, which maps extend."""
     found = {(zone_of(longitude), latitude < 0) for latitude, longitude in fixes}

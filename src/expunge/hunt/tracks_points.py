@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from expunge.hunt.chunks_native import kernel
 from expunge.hunt.pieces import Column, Numbers, Texts
-from expunge.hunt.tracks_planes import PLANES, Degrees, Plane, utm
+from expunge.hunt.tracks_planes import PLANES, Degrees, Plane, utm, utm_range
 from expunge.hunt.tracks_prints import Index
 
 Bytes8 = npt.NDArray[np.uint8]
@@ -44,6 +45,14 @@ class Points(NamedTuple):
         return Points(self.latitude[chosen], self.longitude[chosen], self.at[chosen], self.form)
 
 
+class _Meant(NamedTuple):
+    """A column of numbers, and the planes in which each may be a latitude or a longitude."""
+
+    values: Degrees
+    north: npt.NDArray[np.uint32]
+    east: npt.NDArray[np.uint32]
+
+
 def in_text(index: Index, text: Bytes8) -> Iterator[Points]:
     """Pairs of printed numbers, and encoded polylines."""
     for start, end in _dense(text):
@@ -66,27 +75,45 @@ def _printed(index: Index, text: Bytes8, before: int) -> Iterator[Points]:
     values, starts, ends, _, _ = kernel("tracks_numbers_kernel").numbers(text, 5)
     if values.size < FEW:
         return
+    north, east = _meanings(index, values)
     order = np.arange(values.size)
     for step in (1, 2):
-        close = starts[step:] - ends[:-step] <= step * APART
-        first, second = order[:-step][close], order[step:][close]
-        for points in pairs(index, values[first], values[second], ends[second] + before):
+        likely = (north[:-step] & east[step:]) | (east[:-step] & north[step:])
+        first = order[:-step][(starts[step:] - ends[:-step] <= step * APART) & (likely != 0)]
+        for points in pairs(index, values[first], values[first + step], ends[first + step] + before):
             yield points._replace(form=f"{points.form} in text" + ("" if step == 1 else ", every other number"))
 
 
 def pairs(index: Index, first: Degrees, second: Degrees, at: Places) -> Iterator[Points]:
     """In every plane and order, the pairs that are near somebody's track."""
-    for one, other, turned in ((first, second, ""), (second, first, ", longitude first")):
-        for plane in PLANES:
-            chosen = _within(one, _range(plane, index, 0)) & _within(other, _range(plane, index, 1))
-            if chosen.any():
-                yield from _near(index, plane.latitude(one[chosen]), plane.longitude(other[chosen]), at[chosen], plane.name + turned)
-        chosen = _within(one, (0, 10_000_000)) & _within(other, (100_000, 900_000)) & (one != np.floor(one / 1000) * 1000)
-        if chosen.any():
-            yield from _utm(index, one[chosen], other[chosen], at[chosen], "" if turned else ", northing first")
+    if not first.size:
+        return
+    meant, other_meant = _meanings(index, first), _meanings(index, second)
+    for one, other, turned in ((0, 1, ""), (1, 0, ", longitude first")):
+        both = meant[one] & other_meant[other]
+        present = int(np.bitwise_or.reduce(both))
+        north, east = (first, second) if one == 0 else (second, first)
+        for number in range(len(PLANES) + 1):
+            if present >> number & 1:
+                chosen = both >> np.uint32(number) & np.uint32(1) != 0
+                yield from _on_plane(index, number, north[chosen], east[chosen], at[chosen], turned)
 
 
-def _utm(index: Index, north: Degrees, east: Degrees, at: Places, turned: str) -> Iterator[Points]:
+def _meanings(index: Index, values: Degrees) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """For every number, the planes in which it may be a latitude near somebody's track, and those in which it may be a longitude."""
+    bits = []
+    for axis in (0, 1):
+        low, high = np.array([_range(plane, index, axis) for plane in PLANES] + [utm_range(index.box, axis)]).T.copy()
+        bits.append(kernel("tracks_kernel").meanings(values, low, high))
+    return bits[0], bits[1]
+
+
+def _on_plane(index: Index, number: int, north: Degrees, east: Degrees, at: Places, turned: str) -> Iterator[Points]:
+    """Points of the separable plane of that number, or, after the last of them, of UTM."""
+    if number < len(PLANES):
+        plane = PLANES[number]
+        yield from _near(index, plane.latitude(north), plane.longitude(east), at, plane.name + turned)
+        return
     for zone, south in index.zones:
         latitude, longitude = utm(east, north, zone, south=south)
         yield from _near(index, latitude, longitude, at, f"UTM {zone}{'S' if south else 'N'}{turned}")
@@ -105,13 +132,9 @@ def _range(plane: Plane, index: Index, axis: int) -> tuple[float, float]:
     return low, high
 
 
-def _within(values: Degrees, ends: tuple[float, float]) -> npt.NDArray[np.bool_]:
-    return (values >= ends[0]) & (values <= ends[1])
-
-
 def _polylines(index: Index, text: Bytes8) -> Iterator[Points]:
     compiled = kernel("tracks_kernel")
-    for start, end in zip(*(one.tolist() for one in compiled.polylines(text, POLYLINE)), strict=True):
+    for start, end in zip(*(one.tolist() for one in compiled.polylines(text, POLYLINE, np.array(index.box))), strict=True):
         north, east = compiled.decoded(text[start:end])
         for digits in (5, 6):
             latitude, longitude = north / 10**digits, east / 10**digits
@@ -148,10 +171,13 @@ def in_columns(index: Index, columns: Mapping[str, Column], rows: int) -> Iterat
             if np.isfinite(cells).sum() >= FEWEST_ROWS:
                 numbers[name] = cells
     at = np.arange(rows)
+    meant = {name: _Meant(values, *_meanings(index, values)) for name, values in numbers.items()}
+    norths = [name for name, one in meant.items() if np.count_nonzero(one.north) >= FEWEST_ROWS]
+    easts = [name for name, one in meant.items() if np.count_nonzero(one.east) >= FEWEST_ROWS]
+    for name, other in product(norths, easts):
+        if name != other:
+            yield from ((name, points) for points in _in_pair(index, meant[name], meant[other], at))
     for name, values in numbers.items():
-        for other, others in numbers.items():
-            if name != other:
-                yield from ((name, points) for points in _in_pair(index, values, others, at))
         flat = _pairs_down(values)
         if flat is not None:
             yield from ((name, points) for points in pairs(index, *flat, at[1::2][: flat[0].size]))
@@ -162,18 +188,14 @@ def _pairs_down(values: Degrees) -> tuple[Degrees, Degrees] | None:
     return (values[: 2 * half : 2], values[1 : 2 * half : 2]) if half >= FEWEST_ROWS else None
 
 
-def _in_pair(index: Index, latitude: Degrees, longitude: Degrees, at: Places) -> Iterator[Points]:
-    """Columns are tried in both orders by the caller."""
-    for plane in PLANES:
-        chosen = _within(latitude, _range(plane, index, 0))
+def _in_pair(index: Index, first: _Meant, second: _Meant, at: Places) -> Iterator[Points]:
+    """One column for latitudes and one for longitudes; the caller tries both orders."""
+    both = first.north & second.east
+    for number in range(len(PLANES) + 1):
+        chosen = both >> np.uint32(number) & np.uint32(1) != 0
         if chosen.sum() >= FEWEST_ROWS:
-            chosen &= _within(longitude, _range(plane, index, 1))
-            yield from _near(
-                index, plane.latitude(latitude[chosen]), plane.longitude(longitude[chosen]), at[chosen], f"{plane.name} in columns"
-            )
-    chosen = _within(latitude, (0, 10_000_000)) & _within(longitude, (100_000, 900_000))
-    if chosen.sum() >= FEWEST_ROWS:
-        yield from _utm(index, latitude[chosen], longitude[chosen], at[chosen], " in columns")
+            for points in _on_plane(index, number, first.values[chosen], second.values[chosen], at[chosen], ""):
+                yield points._replace(form=f"{points.form} in columns")
 
 
 def _in_cells(index: Index, column: Texts) -> Iterator[Points]:

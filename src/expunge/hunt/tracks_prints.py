@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def draw(traces: Iterable[Trace]) -> Iterator[bytes]:
     for trace in traces:
         if trace.role is Role.TRACK and _is_track(trace.value):
             fixes, erratic = _kept(trace.value)
-            if len(np.unique(fixes, axis=0)) >= FEWEST:
+            if np.unique(fixes.astype(np.int64) @ (1 << 32, 1)).size >= FEWEST:
                 drawn.append(_Drawn(trace.subject, fixes, erratic))
         if sum(one.fixes.nbytes for one in drawn) >= pages.PAGE:
             yield _page(drawn)
@@ -103,7 +103,8 @@ class Index:
     """Tracks in parts, and the parts that come near each cell.
 
     ``fixes`` has shape (fixes, 2), in 1e-7 degrees; part ``i`` is ``fixes[edges[i]:edges[i + 1]]`` of print ``track[i]``. ``shared`` are
-    fixes that somebody else of the run has to the metre: a place that both were given, not where both were.
+    fixes that somebody else of the run has to the metre: a place that both were given, not where both were. ``owners`` are the parts near
+    each cell, in the order of the cells; ``part_cells`` the cells (by their places in ``cells``) near each part.
     """
 
     tracks: int
@@ -114,7 +115,10 @@ class Index:
     fixes: npt.NDArray[np.int32]
     shared: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.int64]
+    cell_edges: npt.NDArray[np.int64]
     owners: npt.NDArray[np.int32]
+    part_edges: npt.NDArray[np.int64]
+    part_cells: npt.NDArray[np.int32]
     sieve: npt.NDArray[np.bool_]
     rows: npt.NDArray[np.bool_]
     columns: npt.NDArray[np.bool_]
@@ -128,13 +132,24 @@ class Index:
         likely[likely] = self.sieve[_bit(row[likely] * _COLUMNS + column[likely])]
         return likely
 
-    def parts(self, latitude: Degrees, longitude: Degrees) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Pairs of a point and a part that comes near it."""
-        cell = _row(latitude) * _COLUMNS + _column(longitude)
-        first = np.searchsorted(self.cells, cell, side="left")
-        count = np.searchsorted(self.cells, cell, side="right") - first
-        entries = np.repeat(first, count) + (np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-        return np.repeat(np.arange(cell.size), count), self.owners[entries].astype(np.int64)
+    def parts(self, latitude: Degrees, longitude: Degrees, fewest: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Every part that at least ``fewest`` of the points come near, and which they are, in order.
+
+        Pairs of points and parts are never held all at once: in one town there may be a hundred million.
+        """
+        cell = np.searchsorted(self.cells, _row(latitude) * _COLUMNS + _column(longitude))
+        order = np.argsort(cell, kind="stable")
+        present, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+        visits = np.zeros(self.track.size, np.int64)
+        for one, times in zip(present.tolist(), count.tolist(), strict=True):
+            visits[self.owners[self.cell_edges[one] : self.cell_edges[one + 1]]] += times
+        place = np.full(self.cells.size + 1, -1, np.int64)
+        place[present] = np.arange(present.size)
+        for part in np.flatnonzero(visits >= fewest).tolist():
+            mine = place[self.part_cells[self.part_edges[part] : self.part_edges[part + 1]]]
+            mine = mine[mine >= 0]
+            points = [order[start : start + size] for start, size in zip(first[mine].tolist(), count[mine].tolist(), strict=True)]
+            yield part, np.sort(np.concatenate(points))
 
 
 def _row(latitude: Degrees) -> npt.NDArray[np.int64]:
@@ -163,7 +178,8 @@ def read(sealed: Iterable[bytes]) -> Index:
         kept = np.arange(0, len(fixes), math.ceil(len(fixes) / MOST_FIXES))
         fixes, track = fixes[kept], track[kept]
     edges, owner = _parts(track)
-    cells, owners = _cells(fixes, np.repeat(np.arange(owner.size, dtype=np.int32), np.diff(edges)))
+    both = _cells(fixes, np.repeat(np.arange(owner.size), np.diff(edges)))
+    cells, cell_edges, owners, part_edges, part_cells = _turned(both, owner.size)
     sieve = np.zeros(1 << 22, np.bool_)
     sieve[_bit(cells)] = True
     rows, columns = np.zeros(_COLUMNS, np.bool_), np.zeros(_COLUMNS, np.bool_)
@@ -176,7 +192,25 @@ def read(sealed: Iterable[bytes]) -> Index:
     zoned = zones((latitude, longitude) for latitude, longitude in np.unique(np.round(degrees), axis=0).tolist())
     shared = _shared(fixes, subject[track])
     erratic = pages.joined(read_pages, "erratic", np.bool_)
-    return Index(subject.size, subject, erratic, owner, edges, fixes, shared, cells, owners, sieve, rows, columns, box, zoned)
+    return Index(
+        subject.size,
+        subject,
+        erratic,
+        owner,
+        edges,
+        fixes,
+        shared,
+        cells,
+        cell_edges,
+        owners,
+        part_edges,
+        part_cells,
+        sieve,
+        rows,
+        columns,
+        box,
+        zoned,
+    )
 
 
 def _parts(track: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -188,19 +222,32 @@ def _parts(track: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDA
     return np.append(first, track.size), track[first] if first.size else track
 
 
-def _cells(fixes: npt.NDArray[np.int32], part: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Cells, in order, and the parts that come within ``REACH`` of each."""
+def _cells(fixes: npt.NDArray[np.int32], part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Cells, in order, and (in the lowest bits) the parts that come within ``REACH`` of each."""
     found: list[npt.NDArray[np.int64]] = []
     for begin in range(0, len(fixes), 1 << 20):
         latitude, longitude = (fixes[begin : begin + (1 << 20)] / UNIT).T
-        owner = part[begin : begin + (1 << 20)].astype(np.int64)
+        owner = part[begin : begin + (1 << 20)]
         north = REACH / 111_195
         east = north / np.maximum(0.02, np.cos(np.radians(latitude)))
         steps = [(up, right) for up in (-1, 0, 1) for right in (-1, -0.5, 0, 0.5, 1)]
         cells = [_row(latitude + up * north) * _COLUMNS + _column(longitude + right * east) for up, right in steps]
         found.append(np.unique(np.concatenate([(cell << _PARTS) + owner for cell in cells])))
-    both = np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
-    return both >> _PARTS, (both & ((1 << _PARTS) - 1)).astype(np.int32)
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+
+_Turned: TypeAlias = tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32]
+]
+
+
+def _turned(both: npt.NDArray[np.int64], parts: int) -> _Turned:
+    """Cells, where each one's parts begin, the parts; where each part's cells begin, and the cells."""
+    cell, owner = both >> _PARTS, (both & ((1 << _PARTS) - 1)).astype(np.int32)
+    cells, first = np.unique(cell, return_index=True)
+    number = np.repeat(np.arange(cells.size, dtype=np.int32), np.diff(np.append(first, cell.size)))
+    part_edges = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=parts))))
+    return cells, np.append(first, cell.size), owner, part_edges, number[np.argsort(owner, kind="stable")]
 
 
 def _shared(fixes: npt.NDArray[np.int32], subject: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

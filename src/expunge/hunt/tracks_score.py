@@ -88,12 +88,17 @@ class _Near:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Part:
-    """A part's fixes in their order (degrees); metres to the neighbours; how many lie around each."""
+    """A part's fixes in their order (degrees); metres to the neighbours; how many lie around each.
+
+    ``beside`` and ``stays`` make a stranger's chance to hit at a precision of p metres: max(1 - exp(-beside p^2), exp(-stays / p^2)).
+    """
 
     latitude: Degrees
     longitude: Degrees
     spacing: Degrees
     around: npt.NDArray[np.int64]
+    beside: Degrees
+    stays: Degrees
     shared: npt.NDArray[np.bool_]
     erratic: bool
     floor: float
@@ -106,10 +111,23 @@ def judge(index: Index, part: int, latitude: Degrees, longitude: Degrees) -> Ver
     near = _of(near, ~held.shared[near.fix])
     if near.at.size < FEWEST_HITS:
         return None
-    tries = [_by_distance(held, near, precision) for precision in PRECISIONS if precision >= held.floor]
-    tries += [_by_grid(held, near, decimals) for decimals in GRIDS]
+    tries = [_by_distance(held, near, precision) for precision in _promising(held, near)]
+    tries += [_by_grid(held, near, decimals) for decimals in GRIDS if _on_grid(near, decimals)]
     verdicts = [one for one in tries if one is not None]
     return max(verdicts, key=lambda one: (one.tier is Tier.FOUND, one.surprise, one.share)) if verdicts else None
+
+
+def _promising(held: _Part, near: _Near) -> list[float]:
+    """The precisions at which the points may be anything: most of them hit, or more than a stranger's by far."""
+    precisions = np.array([one for one in PRECISIONS if one >= held.floor])
+    totals, hits, chances = kernel("tracks_kernel").tally(near.fix, near.distance, held.spacing, held.beside, held.stays, precisions)
+    chosen = []
+    for precision, total, hit, chance in zip(precisions.tolist(), totals.tolist(), hits.tolist(), chances.tolist(), strict=True):
+        if hit >= FEWEST_HITS and (
+            hit >= REVIEW_SHARE * total or held.erratic or _evidence(total, hit / total, chance / total) >= SURPRISE / 2
+        ):
+            chosen.append(precision)
+    return chosen
 
 
 def _part(index: Index, part: int) -> _Part:
@@ -121,8 +139,10 @@ def _part(index: Index, part: int) -> _Part:
     order = np.argsort(latitude, kind="stable")
     around = np.empty(len(fixes), np.int64)
     around[order] = kernel("tracks_kernel").crowd(latitude[order], longitude[order], AROUND)
+    spacing = np.maximum(spacing, 0.1)
+    stays = LEAVES * ERROR**2 * -np.expm1(-2 * np.clip(spacing / SPEED, 1, 60) / PERSISTS)
     shared, erratic = index.shared[index.edges[part] : index.edges[part + 1]], bool(index.erratic[index.track[part]])
-    return _Part(latitude, longitude, np.maximum(spacing, 0.1), around, shared, erratic, _floor(fixes))
+    return _Part(latitude, longitude, spacing, around, around / (2 * ERROR**2), stays, shared, erratic, _floor(fixes))
 
 
 def _floor(fixes: npt.NDArray[np.int32]) -> float:
@@ -137,7 +157,8 @@ def _near(held: _Part, latitude: Degrees, longitude: Degrees) -> _Near:
     order = np.argsort(held.latitude, kind="stable")
     which, distance = kernel("tracks_kernel").nearest(latitude, longitude, held.latitude[order], held.longitude[order], REACH)
     at = np.flatnonzero(distance <= REACH)
-    _, once = np.unique(np.stack((latitude[at], longitude[at])), axis=1, return_index=True)
+    place = np.round(latitude[at] * UNIT).astype(np.int64) * (1 << 33) + np.round(longitude[at] * UNIT).astype(np.int64)
+    _, once = np.unique(place, return_index=True)
     at = at[np.sort(once)]
     return _Near(at, latitude[at], longitude[at], order[which[at]], distance[at])
 
@@ -152,18 +173,23 @@ def _by_distance(held: _Part, near: _Near, precision: float) -> Verdict | None:
     if corridor.at.size < FEWEST_HITS:
         return None
     fix = corridor.fix
-    beside = -np.expm1(-held.around[fix] * precision**2 / (2 * ERROR**2))
-    drift = ERROR**2 * -np.expm1(-2 * np.clip(held.spacing[fix] / SPEED, 1, 60) / PERSISTS)
-    chance = np.maximum(beside, np.exp(-LEAVES * drift / precision**2))
+    chance = np.maximum(-np.expm1(-held.beside[fix] * precision**2), np.exp(-held.stays[fix] / precision**2))
     return _verdict(held, corridor, corridor.distance <= precision, chance, precision)
+
+
+def _on_grid(near: _Near, decimals: int) -> bool:
+    """Whether all points have so many decimals; a few tell, mostly."""
+    for few in (slice(0, 16), slice(None)):
+        points = np.stack((near.latitude[few], near.longitude[few])) * 10.0**decimals
+        if np.abs(points - np.round(points)).max() > 1e-3:  # noqa: PLR2004 - what floats of seven digits leave of a rounded number
+            return False
+    return True
 
 
 def _by_grid(held: _Part, near: _Near, decimals: int) -> Verdict | None:
     """Points, themselves on a grid, hit a fix if it becomes the same when it is rounded, or cut."""
     scale = 10.0**decimals
     points = np.stack((near.latitude, near.longitude)) * scale
-    if np.abs(points - np.round(points)).max() > 1e-3:  # noqa: PLR2004 - what floats of seven digits leave of a rounded number
-        return None
     fixes = np.stack((held.latitude, held.longitude)) * scale
     best: Verdict | None = None
     side = 111_195 / scale * math.sqrt(math.cos(math.radians(float(held.latitude[0]))))
@@ -208,11 +234,15 @@ def _surprise(held: _Part, near: _Near, chance: Degrees, share: float, precision
     aligned = np.minimum(1, np.maximum(2 * AROUND, 2 * precision) / held.spacing[near.fix])
     if held.erratic:
         chance = chance * aligned
-    expected = min(0.999, max(1e-6, float(chance.mean())))
-    if share <= expected:
-        return 0.0
-    once = 0.0 if held.erratic or share < REVIEW_SHARE else -math.log(float(aligned.mean()))
-    return near.at.size * _divergence(share, expected) + once
+    surprise = _evidence(near.at.size, share, float(chance.mean()))
+    once = 0.0 if held.erratic or share < REVIEW_SHARE or not surprise else -math.log(float(aligned.mean()))
+    return surprise + once
+
+
+def _evidence(total: int, share: float, expected: float) -> float:
+    """Nats by which this share of hits among so many points speaks against the expected one; 0 if it is no more."""
+    expected = min(0.999, max(1e-6, expected))
+    return total * _divergence(share, expected) if share > expected else 0.0
 
 
 def _tier(held: _Part, hits: _Near, share: float, surprise: float, precision: float) -> Tier | None:
