@@ -166,8 +166,11 @@ def test_verifying_needs_nothing_but_evidence() -> None:
 
 def test_a_commitment_is_a_plain_hmac_bound_to_its_request() -> None:
     salt, who = bytes(range(32)), Identifier("child", "7")
-    parts = (b"expunge commitment/1", b"child", b"7", b"r1")
-    plain = b"".join(len(one).to_bytes(8, "big") + one for one in parts)
-    assert commitment(salt, who, "r1") == hmac.digest(salt, plain, "sha256").hex()
+
+    def plain(*parts: bytes) -> bytes:
+        return b"".join(len(one).to_bytes(8, "big") + one for one in parts)
+
+    own = hmac.digest(salt, plain(b"expunge request salt/1", b"r1"), "sha256")
+    assert commitment(salt, who, "r1") == hmac.digest(own, plain(b"expunge commitment/1", b"child", b"7", b"r1"), "sha256").hex()
     others = {commitment(salt, who, "r2"), commitment(bytes(32), who, "r1"), commitment(salt, Identifier("chil", "d7"), "r1")}
     assert len(others | {commitment(salt, who, "r1")}) == 4

@@ -21,6 +21,7 @@ from expunge.app.finding import Sample
 from expunge.erase.access import Export, export
 from expunge.erase.context import Rooms, look
 from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
+from expunge.erase.opening import opening
 from expunge.erase.replay import Replayed, replay
 from expunge.erase.runner import Watcher, Worker, due_within, nobody
 from expunge.erase.subjects import SubjectRef, parse_subject
@@ -183,10 +184,23 @@ class Expunge:
             EvidenceError: nothing more may be signed until somebody has looked.
         """
         started = self.request(subjects, scope, requester=requester, authority=authority, by=by)
+        return started, self.carry_out(started, patience=patience, watch=watch)
+
+    def carry_out(self, started: Started, *, patience: timedelta = PATIENCE, watch: Watcher = nobody) -> tuple[Standing, ...]:
+        """Work on the runs that ``request`` started, as ``erase`` does; where each stands."""
         for run in started.runs:
             if not run.needs_approval:
                 self.work(run.id, patience=patience, watch=watch)
-        return started, tuple(self.status(run.id) for run in started.runs)
+        return tuple(self.status(run.id) for run in started.runs)
+
+    def opening(self, request_id: str) -> bytes:
+        """What shows that a request's receipt is about its person, to be handed to the requester and kept nowhere.
+
+        Raises:
+            UnknownRequest: no such request.
+            KeyDestroyed: too late: it goes with the person's key, so ask before the run destroys that.
+        """
+        return opening(self.rooms, request_id).to_json()
 
     def work(self, run_id: str | None = None, *, patience: timedelta = PATIENCE, watch: Watcher = nobody, reopen: bool = False) -> int:
         """Do what is due (of one run, or of all) until nothing is, or what is left is due later than ``patience`` from its last progress.

@@ -18,14 +18,22 @@ log = typer.Typer(help="The evidence log.", no_args_is_help=True)
 def verify(
     receipt: Annotated[Path, typer.Argument(help="A …receipt.json file.", dir_okay=False)],
     trust: Annotated[Path, typer.Option("--trust", help="The trust bundle, got from somewhere else than the receipt.", dir_okay=False)],
+    opening: Annotated[
+        Path | None, typer.Option(help="The opening handed to the requester: shows whether the receipt is about --subject.", dir_okay=False)
+    ] = None,
+    subject: Annotated[str | None, typer.Option(metavar="KIND:KEY", help="Who the receipt is said to be about; with --opening.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Check a receipt offline: both signatures, its place in the log, the signed head. One changed byte is refused."""
-    found = check_receipt(receipt, trust)
+    """Check a receipt offline: both signatures, its place in the log, the signed head. One changed byte is refused.
+
+    A receipt names nobody. With the opening that the requester was given, it is also checked that it is about the subject named.
+    """
+    found = check_receipt(receipt, trust, opening, subject)
     if json:
         document(
             {
                 "verified": True,
+                "about_subject": True if opening is not None else None,
                 "kind": found.kind,
                 "log": found.log,
                 "index": found.index,
@@ -41,6 +49,8 @@ def verify(
     out.print(
         f"  signed by {found.executor} and {found.verifier}" + (f", witnessed by {', '.join(found.witnesses)}" if found.witnesses else "")
     )
+    if opening is not None:
+        out.print("[green]opened[/]: the receipt is about the subject named")
     _tell(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from expunge.app.library import PATIENCE
+from expunge.app.openings import new_secret_file
 from expunge.cli import exits
 from expunge.cli.present import progress, show_preview, show_started
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, opened, out, relative
@@ -58,6 +60,12 @@ def erase(
     patience: Annotated[
         float, typer.Option(help="Seconds to wait for a store that is away; the run stays either way.")
     ] = PATIENCE.total_seconds(),
+    opening: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new file for the opening: for the requester only, to show whom the receipt is about. One subject.", dir_okay=False
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Erase: file the requests, plan, locate, erase, verify, and write receipts.
@@ -66,16 +74,15 @@ def erase(
     store, an approval, a legal hold, an earlier request for the same; it stays in the journal and `expunge work` continues it. Exit 31 when
     no store knows somebody named, 80 when records without a date were left out of a range of time; the others are done then.
     """
+    named = _subjects(subjects, subjects_from)
+    if opening is not None and len(named) > 1:
+        raise InvalidRequest("an opening is handed to one person: file the others by themselves")
     with opened(policy) as library, progress(library, quiet=json) as watch:
-        started, standings = library.erase(
-            _subjects(subjects, subjects_from),
-            scope(category, since, until, item),
-            requester=requester,
-            authority=authority,
-            by=by,
-            patience=timedelta(seconds=patience),
-            watch=watch,
-        )
+        with new_secret_file(opening) if opening is not None else nullcontext() as hand_over:
+            started = library.request(named, scope(category, since, until, item), requester=requester, authority=authority, by=by)
+            if hand_over is not None and (request := started.requests[0]) is not None:
+                hand_over(library.opening(request.id))
+        standings = library.carry_out(started, patience=timedelta(seconds=patience), watch=watch)
         fault = exits.of_batch(library, started, standings)
     show_started(started, standings, as_json=json)
     if fault is not None:

@@ -19,6 +19,7 @@ from expunge.erase.codec import pack, unpack
 from expunge.erase.context import Rooms, look, search
 from expunge.erase.intake import numbers_of, people_of, scope_of
 from expunge.erase.late import REQUESTS, located, search_again
+from expunge.erase.opening import committed
 from expunge.erase.plan import Plan
 from expunge.erase.targets import Target, Work
 from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
@@ -245,13 +246,12 @@ def _request_pages(rooms: Rooms, requests: list[Request], work: Work) -> Iterato
 def _request_rows(rooms: Rooms, requests: list[Request], work: Work) -> Iterator[Json]:
     """Per request what its receipt needs: its commitment (the salt dies with the key), and its own counts per target."""
     salts = rooms.keys.salts("subject", [request.subject for request in requests])
-    mains = {one.ordinal: one for one in reversed(people_of(requests).people)}
     for ordinal, request in enumerate(requests):
-        person = next((one for one in people_of([request]).people if one.kind == request.subject_kind), mains[ordinal])
+        person = committed(request)
         salt = salts.get(request.subject)
         yield {
             "id": request.id,
-            "commitment": commitment(salt, person.identifiers[0], request.id) if salt is not None else None,
+            "commitment": commitment(salt, person.identifiers[0], request.id) if person is not None and salt is not None else None,
             "erased": {target.name: count for target in work.targets if (count := target.counts.get(ordinal))},
             "kept": {address: count for address, counts in work.kept.items() if (count := counts.get(ordinal))},
         }
