@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from expunge.erase.context import Rooms, Sight, look
 from expunge.erase.extent import extent
+from expunge.erase.intake import nobody_known
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Resolved, SubjectRef, resolve
 from expunge.erase.walk import Rows, Walked, walk
@@ -74,7 +75,7 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
     sight = look(rooms, scope)
     people = resolve(rooms.policy.catalog, sight.held, rooms.stores, [ref])
     if not people.people:
-        raise UnknownSubject("no listed store has a record of this person")
+        raise UnknownSubject(nobody_known(rooms, sight, [ref]))
     walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
     reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
     request = _file(rooms, people, ref, scope)

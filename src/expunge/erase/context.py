@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +21,11 @@ from expunge.evidence.signing import Signer
 from expunge.evidence.tombstones import Register
 from expunge.journal import Journal
 from expunge.journal.schema import metadata as journal_tables
-from expunge.policy.catalog import Problem
+from expunge.policy.catalog import Catalog, Problem
+from expunge.policy.drift import declared_as
 from expunge.policy.model import Policy
 from expunge.policy.ownership import Ownership, ownership
-from expunge.policy.soft import unmentioned
+from expunge.policy.soft import unmentioned, unsaid
 from expunge.policy.taxonomy import default_categories
 from expunge.policy.wording import advise
 from expunge.ports import Clock, Hunter, Sealer
@@ -73,6 +74,18 @@ class Sight:
     plan: Plan
     warnings: tuple[Problem, ...]
     unreached: tuple[str, ...] = ()
+    not_listed: Mapping[str, NotListed] = field(default_factory=dict[str, "NotListed"])
+
+
+@dataclass(frozen=True, slots=True)
+class NotListed:
+    """What a listed store holds and the policy doesn't mention, by number: names of tables and keys may name people.
+
+    ``about``: how many records or keys, by the store's own estimate; ``None`` where it has none.
+    """
+
+    collections: int
+    about: int | None
 
 
 def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
@@ -101,8 +114,20 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
         raise PlanTrouble("\n".join(str(problem) for problem in errors))
-    unseen = (problem for name, there in shapes.items() for problem in unmentioned(rooms.policy.catalog, name, _theirs(rooms, name, there)))
-    return Sight(shapes, held, plan, (*found, *unseen), tuple(unreached))
+    theirs = {name: _theirs(rooms, name, there) for name, there in shapes.items()}
+    unseen = [problem for name, there in theirs.items() for problem in unmentioned(rooms.policy.catalog, name, there)]
+    unseen += [problem for name, there in theirs.items() for problem in unsaid(rooms.policy.catalog, held, name, there)]
+    return Sight(shapes, held, plan, (*found, *unseen), tuple(unreached), _not_listed(rooms.policy.catalog, theirs))
+
+
+def _not_listed(catalog: Catalog, shapes: Mapping[str, Sequence[Shape]]) -> dict[str, NotListed]:
+    """Per store; the insides of another collection (an index's tables) are part of that one."""
+    found = {}
+    for store, there in shapes.items():
+        strange = [shape.about for shape in there if shape.hangs_on is None and declared_as(catalog, store, shape) is None]
+        if strange:
+            found[store] = NotListed(len(strange), None if None in strange else sum(one or 0 for one in strange))
+    return found
 
 
 def _theirs(rooms: Rooms, store: str, shapes: Iterable[Shape]) -> list[Shape]:

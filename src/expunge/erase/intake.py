@@ -17,7 +17,7 @@ import rfc8785
 from expunge.erase.context import Rooms, Sight, look, search
 from expunge.erase.extent import known_items
 from expunge.erase.plan import scope_json
-from expunge.erase.subjects import Person, Resolved, SubjectRef, resolve
+from expunge.erase.subjects import Person, Resolved, SubjectRef, looked_for, resolve
 from expunge.erase.targets import Work
 from expunge.erase.walk import walk
 from expunge.errors import ExpungeError, InvalidRequest, UnknownSubject
@@ -27,8 +27,6 @@ from expunge.terms import Identifier, Json, Scope, Span
 
 FIRST_WAVE, SECOND_WAVE = 10, 100
 """A large batch goes 10 people, then one in a hundred, then all (DESIGN.md, "Durable, and large")."""
-
-_NOBODY = {True: "no listed store has a record of this person", False: "no listed store knows any of them"}
 
 INCIDENT_CLOCK = timedelta(hours=72)
 """By when an incident's owner must have acted: the clock of GDPR 33(1), which is the shortest that the law notes give."""
@@ -75,7 +73,7 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
     people = resolve(rooms.policy.catalog, sight.held, rooms.stores, refs)
     if len(people.unknown) == len(refs):
         before = set(_nobody(rooms, refs, people).values()) != {"unknown"}
-        raise UnknownSubject(f"{_NOBODY[len(refs) == 1]}{'; they were erased before' if before else ''}")
+        raise UnknownSubject(nobody_known(rooms, sight, refs) + ("; they were erased before" if before else ""))
     _own_items(rooms, sight, people)
     work = search(rooms, sight, people)
     return Preview(sight, work, len(people.people), people.unknown, too_large(rooms, sight, people))
@@ -100,12 +98,18 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
     outcomes = _nobody(rooms, refs, people)
     if len(outcomes) == len(refs):
         if set(outcomes.values()) == {"unknown"}:
-            raise UnknownSubject(_NOBODY[len(refs) == 1])
+            raise UnknownSubject(nobody_known(rooms, sight, refs))
         return Started((None,) * len(refs), (), outcomes)
     _own_items(rooms, sight, people)
     kinds = [ref.kind for ref in refs]
     started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by)
     return replace(started, outcomes={**outcomes, **started.outcomes})
+
+
+def nobody_known(rooms: Rooms, sight: Sight, refs: Sequence[SubjectRef]) -> str:
+    """That no store knows any of ``refs``, and where they were looked for."""
+    whom = "has a record of this person" if len(refs) == 1 else "knows any of them"
+    return f"no listed store {whom}: {looked_for(rooms.policy.catalog, sight.held, refs)}"
 
 
 def _own_items(rooms: Rooms, sight: Sight, people: Resolved) -> None:

@@ -90,6 +90,7 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
         "kept": {address: sum(counts.values()) for address, counts in work.kept.items()},
         "undated": dict(work.undated),
         "untouched": dict(sight.plan.untouched),
+        "not_listed": {store: {"collections": one.collections, "about": one.about} for store, one in sight.not_listed.items()},
         "warnings": [str(problem) for problem in sight.warnings],
         "acts": {act.name: {"collection": act.collection, "what": act.what, "reason": act.reason} for act in sight.plan.acts},
     }

@@ -16,6 +16,7 @@ from expunge.policy.catalog import Catalog, StoreNote
 from expunge.terms import Json, Level, Scope, Verb
 
 VOLATILE = (
+    "about",
     "beyond",
     "commitment",
     "filed_at",
@@ -178,9 +179,10 @@ def run_statement(
         ],
         "untouched": located.get("untouched", {}),
         "undated": located.get("undated", {}),
+        "not_listed": located.get("not_listed", {}),
         "keys": _keys(steps),
         "hunt": _hunt(steps),
-        "out_of_scope": [UNLISTED[bool(_result(steps, "hunt"))], *OUT_OF_SCOPE],
+        "out_of_scope": [UNLISTED[bool(_result(steps, "hunt"))], *_unmentioned(_mapping(located.get("not_listed"))), *OUT_OF_SCOPE],
         "times": _times(steps, issued),
         "volatile": list(VOLATILE),
     }
@@ -217,6 +219,7 @@ def request_statement(
         "plan": whole["plan"],
         "stores": stores,
         "undated": whole["undated"],
+        "not_listed": whole["not_listed"],
         "keys": whole["keys"],
         "hunt": whole["hunt"],
         "out_of_scope": whole["out_of_scope"],
@@ -292,6 +295,15 @@ def _hunt(steps: Sequence[StepRow]) -> Json:
         "adopted": held["adopted"],
         "hits": held["finds"],
     }
+
+
+def _unmentioned(stores: Mapping[str, Json]) -> list[str]:
+    """What lies in listed stores unmentioned, by number."""
+    count = sum(_whole(_mapping(one).get("collections")) for one in stores.values())
+    where = f"collections of the listed stores ({', '.join(sorted(stores))})"
+    return (
+        [f"{count} {where} that the policy does not mention, standing full-text indexes and keys of no template included"] if count else []
+    )
 
 
 def _keys(steps: Sequence[StepRow]) -> Json:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from expunge.errors import InvalidRequest
 from expunge.policy.catalog import Catalog, SubjectKind
-from expunge.policy.ownership import Ownership, Root, Via
+from expunge.policy.ownership import Edge, Ownership, Root, Via
 from expunge.stores.base import Store
 from expunge.terms import Identifier, Selector, Value, text_of
 
@@ -170,6 +170,28 @@ def _own_records(held: Ownership, kind: str) -> list[Root]:
     return sorted((root for root in held.roots.values() if root.kind == kind), key=lambda root: (not root.defines, root.collection))
 
 
+def looked_for(catalog: Catalog, held: Ownership, refs: Sequence[SubjectRef]) -> str:
+    """In words, where these people were looked for and, of an identity, where it stands and leads to nobody. Names of fields only."""
+    told = []
+    for kind, identity in sorted({(ref.kind, ref.identity) for ref in refs}):
+        own = [f"{root.collection}.{name}" for root in _own_records(held, kind) if (name := _field_for(catalog, root, identity))]
+        if identity == catalog.kinds[kind].key:
+            own += [f"{edge.owned}.{edge.owned_field}" for edge in _naming_edges(held, kind)]
+        places = list(dict.fromkeys(own))
+        told.append(
+            f"{kind} by {identity} in {', '.join(places)}" if places else f"no own record of a {kind} has a field for their {identity}"
+        )
+        strange = [
+            f"{note.address}.{one.name}"
+            for note in catalog.collections.values()
+            for one in note.fields.values()
+            if one.identity == identity and f"{note.address}.{one.name}" not in places
+        ]
+        if strange:
+            told.append(f"not in {', '.join(strange)}: records there are a person's only by that person's own record")
+    return "looked for " + "; ".join(told)
+
+
 def _field_for(catalog: Catalog, root: Root, identity: str) -> str | None:
     if catalog.kinds[root.kind].key == identity:
         return root.field
@@ -196,14 +218,19 @@ def _people(catalog: Catalog, stores: Mapping[str, Store], root: Root, by: str, 
 def _named_only(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], kind: str, wanted: Mapping[str, int]) -> Iterable[Person]:
     """People whose own record is gone, but whom other records still name by their key."""
     left = dict(wanted)
-    for edge in held.edges:
-        root = held.roots.get(edge.owner)
-        if not left or root is None or root.kind != kind or edge.owner_field != root.field or edge.via is not Via.FROM:
-            continue
+    for edge in _naming_edges(held, kind):
+        if not left:
+            return
         note = catalog.collections[edge.owned]
         for batch in stores[note.store].locate(Selector(note.name, {edge.owned_field: spelled(left)}), (edge.owned_field,)):
             for value in {key_text(value) for value in batch.carried[edge.owned_field] if value is not None} & set(left):
                 yield Person(kind, value, left.pop(value), (Identifier(catalog.kinds[kind].key, value),))
+
+
+def _naming_edges(held: Ownership, kind: str) -> list[Edge]:
+    """The references that hold a person's own key, and so name them even when their own record is gone."""
+    roots = {address: root.field for address, root in held.roots.items() if root.kind == kind}
+    return [edge for edge in held.edges if edge.via is Via.FROM and roots.get(edge.owner) == edge.owner_field]
 
 
 def _take(found: dict[tuple[str, str], Person], people: Iterable[Person]) -> dict[int, int]:

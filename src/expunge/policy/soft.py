@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Problem
 from expunge.policy.drift import can_equal
 from expunge.policy.guesses import PEOPLE, POINTING, singular, words
+from expunge.policy.ownership import Ownership, Via
 from expunge.terms import Field, FieldType, Shape, Value, text_of
 
 Samples = Callable[[str, str], Sequence[Value]]
@@ -109,6 +110,27 @@ def unmentioned(catalog: Catalog, store: str, shapes: Sequence[Shape]) -> Iterat
             fix = f"declare it, with `owned_by: []` if nobody owns it; `expunge discover {store}` proposes how"
             message = f"no dataset mentions it, so that nothing in it is erased, and {'; '.join(why)}"
             yield Problem("soft-reference", f"{store}.{shape.name}", message, fix, severity="warning")
+
+
+def unsaid(catalog: Catalog, held: Ownership, store: str, shapes: Sequence[Shape]) -> Iterator[Problem]:
+    """Warns of records that one foreign key alone makes somebody's, although another of their columns looks like a person's key too."""
+    looks = by_collection(tuple(soft_references(catalog, store, shapes)))
+    for name, fields in looks.items():
+        address = f"{store}.{name}"
+        note, edges = catalog.collections.get(address), held.into(address)
+        if note is None or note.owned_by is not None or address in held.roots or len(edges) != 1 or edges[0].via is not Via.FROM:
+            continue
+        owner = edges[0].owned_field
+        for field, one in fields.items():
+            message = (
+                f"looks like {one.key.collection}.{one.key.field} ({one.why}), and the records belong to whom {owner} names alone: "
+                "a person named here has no part in them, and they go without asking whether that one lives"
+            )
+            line = f"meta: {{expunge: {{owned_by: [{owner}, {field}]}}}}"
+            said = f"meta: {{expunge: {{owned_by: {owner}}}}}"
+            reference = f"a fides_meta reference to {one.key.collection}.{one.key.field}"
+            fix = f"add `{line}`, and to {field} {reference}; if it names no owner, `{said}`"
+            yield Problem("soft-reference", f"{address}.{field}", message, fix, note.mark, "warning")
 
 
 def _said(note: CollectionNote | None, field: Field) -> bool:
