@@ -69,12 +69,11 @@ def make_targets(
     targets: list[Target] = []
     kept: dict[str, dict[int, int]] = {}
     for act in plan.acts:
-        rows = walked.rows.get(act.collection)
         if act.what in ("unlink", "break"):
             targets += maker.unlink(act)
-        elif rows is None:
             continue
-        elif act.what == "part":
+        rows = walked.rows[act.collection]
+        if act.what == "part":
             targets += maker.part(act, rows)
         elif act.what == "keep":
             kept[act.collection] = _counted(rows, extent.going.get(act.collection, ()))
@@ -191,10 +190,7 @@ class _Maker:
         )
 
     def _values(self, address: str, name: str, places: Iterable[int]) -> frozenset[Value]:
-        rows = self.walked.rows.get(address)
-        if rows is None:
-            return frozenset()
-        column = rows.column(name)
+        column = self.walked.rows[address].column(name)
         return frozenset(value for place in places if (value := column[place]) is not None)
 
 
