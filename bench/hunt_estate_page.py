@@ -34,7 +34,8 @@ def _estate(held: Mapping[str, Mapping[str, Json]]) -> list[str]:
     return [
         "## Measured",
         "",
-        f"{_figure(cost, 'needles'):,.0f} needles; {size}; {_figure(cost, 'streams'):,.0f} streams. {spent}; at most {cost['peak_mb']} MB a process.",
+        f"{_figure(cost, 'needles'):,.0f} needles; {size}; {_figure(cost, 'streams'):,.0f} streams.",
+        f"{spent}; at most {cost['peak_mb']} MB a process.",
         "Two shared cores with other work on them: read the counts, not the clock.",
         "",
         alarmed,

@@ -28,7 +28,18 @@ from expunge.hunt.prints import Trace
 
 Write = Callable[[Sequence[Row]], bytes]
 
-KINDS = ("email", "device_id", "serial", "text", "profile_id")
+KINDS = ("email", "device_id", "serial", "text")
+
+NAMELESS = (
+    "columns of fixed width",
+    "SQLite, rows deleted",
+    "SQLite, table dropped",
+    "SQLite's write-ahead log",
+    "DuckDB",
+    "MessagePack",
+    "Protocol Buffers",
+)
+"""Formats in which a key of seven digits stands without its column's name: by itself it is as likely somebody else's number."""
 
 
 def _separated(sign: str, encoding: str = "utf-8") -> Write:
@@ -323,5 +334,10 @@ def _planted(write: Write) -> Callable[[Maker, Trace], bytes]:
 
 
 def ways() -> list[Way]:
-    """Every format, once for each kind of needle."""
-    return [Way(f"in {name}", "in tables", KINDS, _planted(write), suffix, aim) for name, suffix, write, aim in FORMATS]
+    """Every format, once for each kind of needle; keys that are numbers by themselves, since they need their column's name."""
+    found = [Way(f"in {name}", "in tables", KINDS, _planted(write), suffix, aim) for name, suffix, write, aim in FORMATS]
+    for name, suffix, write, aim in FORMATS:
+        found.append(
+            Way(f"number in {name}", "numbers in tables", ("profile_id",), _planted(write), suffix, None if name in NAMELESS else aim)
+        )
+    return found
