@@ -161,7 +161,7 @@ def test_verifying_needs_nothing_but_evidence() -> None:
         "print(*sorted(name for name in sys.modules if name.startswith('expunge.') and not name.startswith('expunge.evidence')))\n"
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert told == ["", "expunge.errors expunge.terms"]
+    assert told == ["", "expunge.durable expunge.errors expunge.terms"]
 
 
 def test_a_commitment_is_a_plain_hmac_bound_to_its_request() -> None:

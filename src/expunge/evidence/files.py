@@ -1,17 +1,17 @@
-"""Files that are whole or absent after a crash: written beside, synced, renamed, and the folder synced."""
+"""Files of the evidence: whole or absent after a crash, and what goes wrong said as this room's fault."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from expunge import durable
+from expunge.durable import SECRET, make_folder, sync_folder, write_synced
 from expunge.errors import EvidenceError, Full
 
-SECRET = 0o600
 PUBLIC = 0o644
 
 
@@ -27,10 +27,10 @@ def write_durably(files: Mapping[Path, bytes], *, mode: int = PUBLIC) -> None:
     with translated():
         folders = {path.parent for path in files}
         for folder in folders:
-            _make_folder(folder)
+            make_folder(folder)
         for path, content in files.items():
             beside = path.with_name(f".{path.name}.part")
-            _write_synced(beside, content, mode)
+            write_synced(beside, content, mode=mode)
             beside.replace(path)
         for folder in folders:
             sync_folder(folder)
@@ -43,17 +43,8 @@ def create_once(path: Path, content: bytes) -> bytes:
         Full, EvidenceError: as ``write_durably``.
     """
     with translated():
-        _make_folder(path.parent)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        _write_synced(beside, content, SECRET)
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-        sync_folder(path.parent)
-        return path.read_bytes()
+        make_folder(path.parent)
+        return durable.create_once(path, content)
 
 
 def append_durably(path: Path, end: int, content: bytes) -> None:
@@ -74,13 +65,10 @@ def append_durably(path: Path, end: int, content: bytes) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the advisory lock on ``path`` against every other process (and thread) until the end of the block."""
     with translated():
-        _make_folder(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        make_folder(path.parent)
+        lock = durable.open_lock(path)
+    with durable.holding(lock):
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -94,25 +82,4 @@ def translated() -> Iterator[None]:
         raise EvidenceError(f"a file of the evidence can't be read or written: {os.strerror(fault.errno or 0)}", where="evidence") from None
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def _write_synced(path: Path, content: bytes, mode: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+__all__ = ["PUBLIC", "SECRET", "append_durably", "create_once", "locked", "sync_folder", "translated", "write_durably"]
