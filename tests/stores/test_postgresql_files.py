@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from expunge.errors import Drift
-from expunge.stores.base import Counter, Reader
+from expunge.stores.base import Counter, Reader, Together
 from expunge.terms import Method, Selector, Span
 from expunge.testing.services import PostgreSQL
 from tests.stores.database_postgresql import ask, holding, opened, run, session_on
@@ -70,6 +70,29 @@ class TestSpace:
             store.reclaim(pick("a", owner=MARKER))
         assert holding(postgresql_server, url) == []
         assert ask(url, "SELECT count(*) FROM pg_stats WHERE tablename = 'a'") == [(0,)]
+
+    def test_samples_of_several_tables_are_cleared_once(self, postgresql_server: PostgreSQL, url: str) -> None:
+        names = ("a", "b", "c")
+        for name in names:  # b becomes empty, the others don't
+            others = "" if name == "b" else "INSERT INTO {0} SELECT g, 'x' FROM generate_series(51, 90) g"
+            made = ("CREATE TABLE {0} (id integer PRIMARY KEY, owner text)", others)
+            fill = f"INSERT INTO {name} SELECT g, '{MARKER}' FROM generate_series(1, 50) g"
+            run(url, *(one.format(name) for one in made if one), fill, f"ANALYZE {name}")
+        with closing(opened(url)) as store:
+            assert isinstance(store, Together)
+            assert isinstance(store, Counter)
+            for name in names:
+                assert erase(store, pick(name, owner=MARKER)) == 50
+            assert store.reclaim_all([]) == ()
+            before = store.statements
+            assert [one.note for one in store.reclaim_all(names)] == ["", "", ""]
+            together = store.statements - before
+            before = store.statements
+            for name in names:
+                store.reclaim(pick(name, owner=MARKER))
+            assert together < store.statements - before - 2 * 3  # of two of them: two rewrites of samples, one checkpoint
+        assert holding(postgresql_server, url) == []
+        assert ask(url, "SELECT count(*) FROM pg_stats WHERE tablename = 'b'") == [(0,)]
 
     def test_materialised_views_are_refreshed(self, postgresql_server: PostgreSQL, url: str) -> None:
         run(

@@ -25,8 +25,8 @@ from expunge.erase.targets import Target, Work
 from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
 from expunge.evidence.commitments import commitment
 from expunge.journal.records import Lease, NewStep, Request, StepStatus
-from expunge.stores.base import Store
-from expunge.terms import Json, Residue, Step
+from expunge.stores.base import Store, Together
+from expunge.terms import Json, Reclaimed, Residue, Step
 
 RANK_BEFORE, RANK_PRINTS, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_HUNT, RANK_RECEIPT, RANK_CLOSE = (
     10,
@@ -145,15 +145,19 @@ def reclaim(rooms: Rooms, lease: Lease) -> Json:
 
     Objects have a history each, so every target is asked for; elsewhere it is the collection's.
     """
-    done: dict[str, Json] = {}
+    done: dict[str, Reclaimed] = {}
     _stop_if_held(rooms, lease)
     store = _store(rooms, lease)
-    for target in _targets(rooms, lease):
-        each = "objects" in rooms.policy.catalog.collections[target.collection].layout
-        if target.addresses and (each or target.collection not in done):
-            outcome = store.reclaim(target.selector)
-            done[target.collection] = {"how": outcome.how, "note": outcome.note}
-    return {"collections": done}
+    touched = (target for target in _targets(rooms, lease) if target.addresses)
+    if isinstance(store, Together):
+        names = {target.collection: target.selector.collection for target in touched}
+        done = dict(zip(names, store.reclaim_all(list(names.values())), strict=True))
+    else:
+        for target in touched:
+            each = "objects" in rooms.policy.catalog.collections[target.collection].layout
+            if each or target.collection not in done:
+                done[target.collection] = store.reclaim(target.selector)
+    return {"collections": {address: {"how": one.how, "note": one.note} for address, one in done.items()}}
 
 
 def after(rooms: Rooms, lease: Lease) -> Json:

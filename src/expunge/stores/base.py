@@ -83,6 +83,19 @@ class Counter(Protocol):
 
 
 @runtime_checkable
+class Together(Protocol):
+    """Optional: a store in which several collections are reclaimed for less than each by itself."""
+
+    def reclaim_all(self, collections: Sequence[str]) -> tuple[Reclaimed, ...]:
+        """As ``reclaim`` of each, in this order; what they share is removed once, at the end, and its remark is with each of them.
+
+        Raises:
+            UnknownStore, Drift, Unavailable, Refused, Conflict, Full: as ``reclaim``; then all are to be reclaimed again.
+        """
+        ...
+
+
+@runtime_checkable
 class Lister(Protocol):
     """Optional: a store that can say which values a field holds, so that a register that keeps only digests can be asked about them."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import sqlalchemy as sa
@@ -170,11 +171,29 @@ class SqlStore:
             Refused: the role may not.
             UnknownStore, Drift, Unavailable, Conflict, Full: as above.
         """
-        with translated(self._name), self._dialect.engine.connect() as connection:
-            table = self._table(connection, selector.collection)
-            connection.rollback()
-            done, self._left[table.name] = self._dialect.rewrite(connection, table)
-            return done
+        (done,) = self.reclaim_all([selector.collection])
+        return done
+
+    def reclaim_all(self, collections: Sequence[str]) -> tuple[Reclaimed, ...]:
+        """Rewrite these tables and their indexes; what the database keeps for all of its tables, once after the last.
+
+        Raises:
+            Refused: the role may not.
+            UnknownStore, Drift, Unavailable, Conflict, Full: as above.
+        """
+        done: list[Reclaimed] = []
+        tables: list[Table] = []
+        with translated(self._name):
+            for name in collections:
+                with self._dialect.engine.connect() as connection:
+                    table = self._table(connection, name)
+                    connection.rollback()
+                    outcome, self._left[table.name] = self._dialect.rewrite(connection, table)
+                    done.append(outcome)
+                    tables.append(table)
+            with self._dialect.engine.connect() as connection:
+                notes = self._dialect.tidy(connection, tables) if tables else []
+        return tuple(replace(one, note="; ".join(filter(None, (one.note, *notes)))) for one in done)
 
     def verify(self, selector: Selector) -> Residue:
         """Read every record, compare as text, without index; then what the database itself may have kept.

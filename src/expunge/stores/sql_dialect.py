@@ -175,6 +175,10 @@ class Dialect(Protocol):
         """Remove what deletes left behind; how many copies could not be removed (``None``: can't be told)."""
         ...
 
+    def tidy(self, connection: sa.Connection, tables: Sequence[Table]) -> list[str]:
+        """After these tables were rewritten: remove what the database keeps of all of them in one place; what could not be, in words."""
+        ...
+
 
 def changes(step: Step) -> Mapping[str, object]:
     """What an update sets, by column: nulls, and for a decorrelate the pseudo-person's values; nothing for a delete.

@@ -18,7 +18,7 @@ from expunge.stores.base import coerce, coerce_all
 from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_postgresql_schema import tables
-from expunge.stores.sql_postgresql_space import history, remark, rewrite
+from expunge.stores.sql_postgresql_space import clear_samples, history, remark, rewrite
 from expunge.stores.sql_postgresql_values import Named, array, holdable, integers, one_of, require_moments, within
 from expunge.stores.sql_postgresql_verify import count
 from expunge.stores.sql_table import SELECTABLE, Table
@@ -228,6 +228,10 @@ class Postgresql:
     def rewrite(self, connection: sa.Connection, table: Table) -> tuple[Reclaimed, int | None]:
         """``VACUUM (FULL)``, or a plain one if the policy says so."""
         return rewrite(connection, table, self.name, full=self._options.rewrite)
+
+    def tidy(self, connection: sa.Connection, tables: Sequence[Table]) -> list[str]:
+        """The planner's samples, and a checkpoint; nothing if the policy wants no rewriting."""
+        return clear_samples(connection, tables) if self._options.rewrite else []
 
 
 def _milliseconds(seconds: float) -> str:

@@ -7,7 +7,7 @@ ANALYZE's samples hold people's values too and are *not* cleared when a table ha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +83,7 @@ def remark(connection: sa.Connection) -> str:
 
 
 def rewrite(connection: sa.Connection, table: Table, where: str, *, full: bool) -> tuple[Reclaimed, int | None]:
-    """Vacuum, refresh what was made from the table, clear samples; how many dead rows an older snapshot still holds.
+    """Vacuum, and refresh what was made from the table; how many dead rows an older snapshot still holds. ``clear_samples`` comes after.
 
     Raises:
         Refused: the role may not vacuum the table: the server only warns and skips it.
@@ -104,22 +104,21 @@ def rewrite(connection: sa.Connection, table: Table, where: str, *, full: bool) 
     for view in _views(connection, table):
         connection.exec_driver_sql(f"REFRESH MATERIALIZED VIEW {_escaped(view)}")
         done.append(f"REFRESH {view}")
-    notes += _clear_samples(connection, table) if full else []
     return Reclaimed(how=", ".join(done), note="; ".join(notes)), kept
 
 
-def _clear_samples(connection: sa.Connection, table: Table) -> list[str]:
-    """Take the erased values out of the planner's statistics; what the role may not do."""
-    notes = []
-    empty = connection.execute(
-        sa.select(sa.func.count()).select_from(sa.select(sa.literal(1)).select_from(table.clause).limit(1).subquery())
-    )
-    if not empty.scalar_one():  # ANALYZE leaves an empty table's old samples as they are
-        notes += _attempt(connection, EMPTY, (spelled(table),))
+def clear_samples(connection: sa.Connection, tables: Sequence[Table]) -> list[str]:
+    """Take the erased values out of the planner's statistics, once for all tables: it rewrites them whole. What the role may not do."""
+    connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("SET statement_timeout = 0")
+    notes: list[str] = []
+    for table in tables:
+        held = sa.select(sa.literal(1)).select_from(table.clause).limit(1).subquery()
+        if not connection.execute(sa.select(sa.func.count()).select_from(held)).scalar_one():
+            notes += _attempt(connection, EMPTY, (spelled(table),))  # ANALYZE leaves an empty table's old samples as they are
     for samples in SAMPLES:
         notes += _attempt(connection, f"VACUUM (FULL) {samples}")
     notes += _attempt(connection, "CHECKPOINT")
-    return notes
+    return list(dict.fromkeys(notes))
 
 
 def _attempt(connection: sa.Connection, statement: str, parameters: tuple[str, ...] = ()) -> list[str]:
