@@ -23,7 +23,6 @@ from expunge.app.patrolling import due, patrol, rounds, schedule
 from expunge.cli.main import invoke
 from expunge.errors import InvalidRequest, KeyDestroyed
 from expunge.evidence.stones import Stone
-from expunge.hunt.patrol_tokens import Recogniser
 from expunge.terms import Identifier
 
 ALL = 1 << 40
@@ -152,7 +151,6 @@ def test_what_can_not_be_opened_is_told(home: Path, library: Expunge) -> None:
 
 def test_a_round_that_was_broken_off_goes_on_with_its_sample(library: Expunge, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    whole = Recogniser.look
 
     class StopError(Exception):
         """Power is gone."""
@@ -167,8 +165,6 @@ def test_a_round_that_was_broken_off_goes_on_with_its_sample(library: Expunge, m
         patrol(library, budget=ALL, watch=watch)
     (broken,) = rounds(library)
     assert broken.ended_at is None
-    seen: list[object] = []
-    monkeypatch.setattr(Recogniser, "look", lambda self, piece: seen.append(piece.place) or whole(self, piece))
     done = patrol(library, budget=ALL)
     assert done.patrol.id == broken.id
     assert len(rounds(library)) == 1
