@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from expunge.hunt.audio_match import Index, Match
+from expunge.hunt.audio_match import FOUND, REVIEW, Index, Match
 from expunge.hunt.audio_prints import SEGMENT, Segment, pages, segments, shelf
 from expunge.hunt.audio_spectrum import RATE, Sound
 from expunge.hunt.audio_speed import at_speeds
@@ -28,13 +28,6 @@ CHUNK = 60
 
 APART = 0.1
 """Share of the energy in the difference of two channels above which each is listened to by itself: two sides of a call."""
-
-CHANCE = 0.22
-"""What agreement falls by per root of a second heard: short stretches agree by chance."""
-
-FOUND, REVIEW = 0.31, 0.15
-"""Agreement less chance. Of 430,000 pairs of different recordings, half of them one person's same word, none reached 0.28 and 19 more than
-0.15; of copies at 8 kbit/s, of a second and more, the least reached 0.42."""
 
 CLEAR = 0.15
 """By how much a stretch must agree better than its neighbourhood: hum and tones agree with themselves at many delays."""
@@ -62,7 +55,7 @@ class AudioMatcher:
             for chunk, start in self._chunks(piece):
                 for match in self._hear(chunk):
                     number = int(self._index.shelf.prints[match.segment])
-                    if number not in best or _certainty(best[number][0]) < _certainty(match):
+                    if number not in best or best[number][0].certainty < match.certainty:
                         best[number] = match, start + match.at
         except Unplayable as trouble:
             self.unread.append(Unread(piece.place, trouble.why, piece.size, trouble.note))
@@ -91,14 +84,14 @@ class AudioMatcher:
     def _hear(self, chunk: Sound) -> Iterator[Match]:
         for voice in _voices(chunk):
             matches, strong = self._index.scan(voice)
-            yield from (one for one in matches if _certainty(one) >= REVIEW)
+            yield from (one for one in matches if one.certainty >= REVIEW)
             for row in zip(strong.segment.tolist(), strong.delay.tolist(), strong.middle.tolist(), strict=True):
                 match = at_speeds(self._index, *row, voice)
-                if match is not None and _certainty(match) >= REVIEW:
+                if match is not None and match.certainty >= REVIEW:
                     yield match
 
     def _sighting(self, place: Place, number: int, match: Match, second: float) -> Sighting:
-        sure = _certainty(match) >= FOUND and match.agreement - match.rival >= CLEAR
+        sure = match.certainty >= FOUND and match.agreement - match.rival >= CLEAR
         speed = "" if match.speed == 1 else f", {match.speed - 1:+.1%} in speed"
         form = f"recording, {match.heard:.1f} s of sound from {int(second) // 60}:{second % 60:04.1f}{speed}"
         subject = int(self._index.shelf.subjects[match.segment])
@@ -155,11 +148,6 @@ class Audio:
 
     def _note(self, why: str) -> None:
         self.unprinted[why] = self.unprinted.get(why, 0) + 1
-
-
-def _certainty(match: Match) -> float:
-    """Agreement less what chance gives to so short a stretch."""
-    return match.agreement - CHANCE / float(np.sqrt(match.heard))
 
 
 def _overlapping(blocks: Iterable[Sound], overlap: int = SEGMENT) -> Iterator[tuple[Sound, float]]:

@@ -191,10 +191,10 @@ def _before(ours: Grey, back: Grey, grey: Grey) -> float:
 
 def _part(ours: Grey, grey: Grey) -> tuple[Lens, Lens]:
     """The lenses (down, across) through which ``ours`` is most like ``grey``."""
-    even = _alike(_DOWN[_MIDDLES] @ ours @ _ACROSS[_MIDDLES].transpose(0, 2, 1), grey)
+    even = _alike((_DOWN[_MIDDLES] @ ours @ _ACROSS[_MIDDLES].transpose(0, 2, 1)).astype(np.float32, copy=False), grey)
     across = down = _MIDDLES[int(np.argmax(even))]
     for _ in range(2 if even.max() < _SETTLED else 0):
-        across = int(np.argmax(_alike((_DOWN[down] @ ours) @ _ACROSS.transpose(0, 2, 1), grey)))
+        across = int(np.argmax(_alike(((_DOWN[down] @ ours) @ _ACROSS.transpose(0, 2, 1)).astype(np.float32, copy=False), grey)))
         down = int(np.argmax(_alike(_DOWN @ (ours @ _ACROSS[across].T), grey)))
     return _DOWN[down], _ACROSS[across]
 

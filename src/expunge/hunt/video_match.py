@@ -93,7 +93,7 @@ class Index:
             value = np.take_along_axis(alike, top, 1)
             row, column = np.nonzero(value >= _ALIKE)
             voters.append(top[row, column])
-            votes.append(value[row, column] - _CHANCE)
+            votes.append((value[row, column] - _CHANCE).astype(np.float32))
             whens.append(at[start + row])
         voter, vote = np.concatenate(voters), np.concatenate(votes)
         segment, delay = self._segment[voter], np.concatenate(whens) - self._step[voter] * (FINE // RATE)

@@ -64,6 +64,7 @@ def _page(segments: list[Segment], stills: list[Still]) -> bytes:
         out,
         rows=np.array([(one.subject, one.print, len(one.volume)) for one in segments], np.int64).reshape(-1, 3),
         volumes=np.frombuffer(b"".join(one.volume for one in segments), np.uint8),
+        allow_pickle=False,
         **stills_of_rows(stills).columns(),
     )
     return out.getvalue()

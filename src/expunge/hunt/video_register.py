@@ -88,7 +88,7 @@ def _ratio(one: Volume, other: Volume) -> float:
 
 
 def _through(down: int, across: int, sought: Volume) -> Volume:
-    return beyond(_DOWN[down] @ sought @ _ACROSS[across].T)
+    return beyond((_DOWN[down] @ sought @ _ACROSS[across].T).astype(np.float32, copy=False))
 
 
 def glance(sought: Volume, pairs: list[Seen]) -> list[float]:

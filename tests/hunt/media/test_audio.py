@@ -19,7 +19,7 @@ RATE = SPEECH_RATE
 
 def noisy(sound: Sound) -> Sound:
     noise = np.random.default_rng(7).normal(size=len(sound)).astype(np.float32)
-    return sound + noise * np.sqrt((sound**2).mean() / 100)
+    return sound + noise * np.float32(np.sqrt((sound**2).mean() / 100))
 
 
 def embedded(sound: Sound) -> Sound:
@@ -35,9 +35,9 @@ COPIES: dict[str, Callable[[Sound], bytes]] = {
     "aac without a container": lambda one: save_sound(one, RATE, "aac", "adts", 32_000),
     "µ-law": lambda one: save_sound(resample(one, RATE, 8_000), 8_000, "pcm_mulaw", "wav"),
     "amr 12.2k": lambda one: save_sound(resample(one, RATE, 8_000), 8_000, "libopencore_amrnb", "amr", 12_200),
-    "44.1 kHz, 12 dB down": lambda one: save_sound(resample(one, RATE, 44_100) / 4, 44_100, "flac", "flac"),
+    "44.1 kHz, 12 dB down": lambda one: save_sound(resample(one, RATE, 44_100) * np.float32(0.25), 44_100, "flac", "flac"),
     "noise": lambda one: save_sound(noisy(one), RATE),
-    "DC offset": lambda one: save_sound(one / 2 + 0.3, RATE),
+    "DC offset": lambda one: save_sound(one * np.float32(0.5) + np.float32(0.3), RATE),
     "upside down": lambda one: save_sound(-one, RATE),
     "half of it": lambda one: save_sound(one[len(one) // 4 : 3 * len(one) // 4], RATE),
     "silence around": lambda one: save_sound(np.concatenate([np.zeros(3 * RATE, np.float32), one, np.zeros(RATE, np.float32)]), RATE),
@@ -128,11 +128,12 @@ def test_what_can_not_be_printed_is_counted() -> None:
 
 def test_hum_finds_no_other_hum() -> None:
     when = np.arange(5 * RATE) / RATE
-    hum = sum(np.sin(2 * np.pi * 50 * k * when + k) / k for k in range(1, 40)).astype(np.float32) / 8
+    orders = np.arange(1, 40)[:, None]
+    hum = (np.sin(2 * np.pi * 50 * orders * when + orders) / orders / 8).sum(0).astype(np.float32)
     beat = (np.sin(2 * np.pi * 3 * when) > 0).astype(np.float32)
     family = Audio()
     matcher = family.matcher(family.take(traces([save_sound(hum * beat, RATE)])))
-    other = sum(np.sin(2 * np.pi * 50 * k * when + 2 * k) / k for k in range(1, 40)).astype(np.float32) / 8
+    other = (np.sin(2 * np.pi * 50 * orders * when + 2 * orders) / orders / 8).sum(0).astype(np.float32)
     assert [one for one in look(matcher, save_sound(other * beat[::-1], RATE)) if one.tier is Tier.FOUND] == []
 
 
