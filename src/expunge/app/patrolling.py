@@ -43,6 +43,12 @@ from expunge.terms import Identifier, Json, Scope, Verb
 TASK = "patrol"
 """The timetable's name of it."""
 
+ROUND = "patrol:round"
+"""The control that rounds of the timetable come to their end."""
+
+LEASE = timedelta(hours=12)
+"""How long a round of the timetable may take before another worker begins it too: a night, at the slowest rate that makes sense."""
+
 CONFIDENCE = 0.95
 FREE = "kept by the policy"
 
@@ -159,19 +165,26 @@ def schedule(library: Expunge, every: timedelta | None, *, budget: int, confiden
 
 
 def due(library: Expunge) -> Round | None:
-    """Do the round that is due, if one is.
+    """Do the round that is due, if one is. A source that is away has an incident; the round goes on at its next time.
 
     Raises:
-        StoreError, EvidenceError: as ``patrol``; the round is tried again when the lease has ended.
+        EvidenceError: as ``patrol``.
     """
     journal = library.rooms.journal
     if not any(one.name == TASK and one.due <= library.rooms.clock.now() for one in journal.schedules()):
         return None
-    taken = journal.claim_schedule(f"{socket.gethostname()}:{os.getpid()}", timedelta(hours=12))
+    taken = journal.claim_schedule(f"{socket.gethostname()}:{os.getpid()}", LEASE)
     if taken is None or taken.name != TASK:
         return None
     payload = taken.payload if isinstance(taken.payload, Mapping) else {}
-    done = patrol(library, budget=_whole(payload["bytes"]), confidence=float(str(payload["confidence"])))
+    done: Round | None = None
+    try:
+        done = patrol(library, budget=_whole(payload["bytes"]), confidence=float(str(payload["confidence"])))
+        journal.passed(ROUND)
+    except StoreError as fault:
+        hunting = library.policy.hunt or Hunt()
+        by = library.rooms.clock.now() + hunting.within
+        journal.open_incident(fault.code, ROUND, owner=hunting.owner, due=by, note=f"a patrol's round could not be ended: {fault}")
     journal.finish_schedule(taken)
     return done
 

@@ -67,6 +67,7 @@ def test_a_canary_is_the_same_after_it_was_kept() -> None:
     assert Household.of(one.as_bytes()) == one
 
 
+@pytest.mark.slow
 def test_the_map_tells_what_nobody_declared(flown: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = command(flown, capsys, "hunt", "map")
     red = {(edge["from"], edge["to"]): set(edge["things"]) for edge in told["edges"] if edge["way"] == Way.UNDECLARED.value}
@@ -81,6 +82,7 @@ def test_the_map_tells_what_nobody_declared(flown: Path, capsys: pytest.CaptureF
     assert ("app.profiles", "logs.requests") in seen
 
 
+@pytest.mark.slow
 def test_the_map_is_written(flown: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, begins in (("flow.html", "<!doctype html>"), ("flow.svg", "<svg"), ("flow.mmd", "flowchart LR")):
         command(flown, capsys, "hunt", "map", "--to", str(tmp_path / name))
@@ -89,6 +91,7 @@ def test_the_map_is_written(flown: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert invoke(["hunt", "map", "--policy", str(flown / "expunge.yaml")]) == 0
 
 
+@pytest.mark.slow
 def test_what_a_canary_is_made_of_lies_sealed(flown: Path) -> None:
     planted = json.loads(next(flown.parent.glob("planted/*/canary.json")).read_text())
     held = b"".join(path.read_bytes() for path in (flown / ".expunge").rglob("*") if path.is_file())
@@ -96,6 +99,7 @@ def test_what_a_canary_is_made_of_lies_sealed(flown: Path) -> None:
         assert value.encode() not in held
 
 
+@pytest.mark.slow
 def test_a_canary_is_no_subject_and_is_erased_like_one(
     flown: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from expunge.app import patrolling
 from expunge.app.library import Expunge
 from expunge.app.patrolling import due, patrol, rounds, schedule
 from expunge.cli.main import invoke
-from expunge.errors import InvalidRequest, KeyDestroyed
+from expunge.errors import InvalidRequest, KeyDestroyed, Unavailable
 from expunge.evidence.stones import Stone
 from expunge.terms import Identifier
 
@@ -191,8 +191,23 @@ def test_rounds_on_the_timetable(library: Expunge) -> None:
     schedule(library, timedelta(days=1), budget=ALL)
     assert due(library) is not None
     assert due(library) is None
+    schedule(library, timedelta(hours=1), budget=ALL)
+    assert {one.name: one.due > datetime.now(UTC) for one in library.rooms.journal.schedules()} == {"patrol": True}
     schedule(library, None, budget=ALL)
     assert library.rooms.journal.schedules() == []
+
+
+def test_a_round_that_can_not_be_ended_is_an_incident(library: Expunge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("is away", where="app")
+
+    monkeypatch.setattr("expunge.app.patrolling.scan_shard", away)
+    schedule(library, timedelta(microseconds=1), budget=ALL)
+    assert due(library) is None
+    assert [one.control for one in library.incidents()] == ["patrol:round"]
+    monkeypatch.undo()
+    assert due(library) is not None
+    assert library.incidents() == []
 
 
 def test_commands(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
