@@ -23,6 +23,12 @@ WIDEST = 35
 SHORTEST, LONGEST = 7, 12
 """Characters of a geohash that can be matched; one of six is a kilometre wide."""
 
+PREFIX = 4
+"""Characters by which a geohash is known to be in a region of interest: one of four is 39 km wide."""
+
+APART = -2
+"""The value of characters that no word consists of; letters that base 32 lacks have -1."""
+
 Degrees = npt.NDArray[np.float64]
 
 
@@ -225,19 +231,61 @@ def _pair(content: npt.NDArray[np.uint8], at: int, tops: npt.NDArray[np.uint8]) 
 
 
 @compiled
+def mixed(text: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64]:
+    """For every block, how often a digit stands beside a letter: in words never, in geohashes nearly always."""
+    counts = np.zeros((text.size + block - 1) // block, np.int64)
+    zero, ten, a, letters = np.uint8(48), np.uint8(10), np.uint8(97), np.uint8(26)
+    for number in range(counts.size):
+        first, last = number * block, min((number + 1) * block, text.size - 1)
+        if last <= first:
+            continue
+        one, two = text[first:last], text[first + 1 : last + 1]
+        count = np.int64(0)
+        for at in range(last - first):
+            before, after = np.uint8(one[at] - zero) < ten, np.uint8(two[at] - zero) < ten
+            count += (before & (np.uint8((two[at] | 32) - a) < letters)) | (after & (np.uint8((one[at] | 32) - a) < letters))
+        counts[number] = count
+    return counts
+
+
+@compiled
+def tokens(
+    text: npt.NDArray[np.uint8], values: npt.NDArray[np.int8], known: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Starts and ends of words of base 32 that are as long as a geohash and begin as one whose first four characters are known."""
+    starts, ends = np.empty(text.size // SHORTEST + 1, np.int64), np.empty(text.size // SHORTEST + 1, np.int64)
+    count, at = 0, 0
+    while at < text.size:
+        if values[text[at]] == APART:
+            at += 1
+            continue
+        start, good, cell = at, True, np.int64(0)
+        while at < text.size and values[text[at]] != APART:
+            value = np.int64(values[text[at]])
+            good = bool(good and value >= 0)
+            if at - start < PREFIX:
+                cell = (cell << 5) | (value & 31)
+            at += 1
+        if good and SHORTEST <= at - start <= LONGEST and known[cell]:
+            starts[count], ends[count] = start, at
+            count += 1
+    return starts[:count], ends[:count]
+
+
+@compiled
 def geohashes(
-    buffer: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int8]
+    buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], values: npt.NDArray[np.int8]
 ) -> tuple[Degrees, Degrees, npt.NDArray[np.int8]]:
     """Centres and lengths of the geohashes (Niemeyer, 2008) that cells hold; length 0 where a cell is none. ``values`` are base 32's."""
-    rows = offsets.size - 1
+    rows = starts.size
     north, east, length = np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int8)
     for row in range(rows):
-        size = offsets[row + 1] - offsets[row]
+        size = ends[row] - starts[row]
         if size < SHORTEST or size > LONGEST:
             continue
         low, high, west, right = -90.0, 90.0, -180.0, 180.0
         even, good = True, True
-        for at in range(offsets[row], offsets[row + 1]):
+        for at in range(starts[row], ends[row]):
             value = values[buffer[at]]
             if value < 0:
                 good = False

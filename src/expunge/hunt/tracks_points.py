@@ -20,7 +20,8 @@ Places = npt.NDArray[np.int64]
 BLOCK = 512
 """Bytes that are passed over together if they don't show two numbers such as coordinates are."""
 
-FEW = 2
+FEW, FEW_MIXED = 2, 14
+"""Of what looks like a coordinate in a block; and of digits beside letters: five geohashes have 16, random bytes 8."""
 
 APART = 64
 """Bytes that may lie between the two numbers of a place: ``" lon="``, ``,\\n        "longitude": ``."""
@@ -55,20 +56,21 @@ class _Meant(NamedTuple):
 
 def in_text(index: Index, text: Bytes8) -> Iterator[Points]:
     """Pairs of printed numbers, and encoded polylines."""
-    for start, end in _dense(text):
+    for start, end in _stretches(kernel("tracks_kernel").pointed(text, BLOCK) >= FEW, text.size):
         yield from _printed(index, text[start:end], start)
+    for start, end in _stretches(kernel("tracks_kernel").mixed(text, BLOCK) >= FEW_MIXED, text.size):
+        yield from _hashes(index, text[start:end], start)
     yield from _polylines(index, text)
 
 
-def _dense(text: Bytes8) -> Iterator[tuple[int, int]]:
-    """Stretches in which coordinates may stand."""
-    full = kernel("tracks_kernel").pointed(text, BLOCK) >= FEW
+def _stretches(full: npt.NDArray[np.bool_], size: int) -> Iterator[tuple[int, int]]:
+    """Where the blocks lie that are full, and those beside them."""
     wide = full.copy()
     wide[1:] |= full[:-1]
     wide[:-1] |= full[1:]
     edges = np.flatnonzero(np.diff(np.concatenate(([False], wide, [False])).astype(np.int8)))
     for first, last in edges.reshape(-1, 2).tolist():
-        yield first * BLOCK, min(text.size, last * BLOCK)
+        yield first * BLOCK, min(size, last * BLOCK)
 
 
 def _printed(index: Index, text: Bytes8, before: int) -> Iterator[Points]:
@@ -203,13 +205,24 @@ def _in_cells(index: Index, column: Texts) -> Iterator[Points]:
     row_of = column.offsets[1:]
     for points in (*in_text(index, column.buffer), *in_bytes(index, column.buffer)):
         yield points._replace(at=np.searchsorted(row_of, points.at - 1, side="right"))
-    latitude, longitude, length = kernel("tracks_kernel").geohashes(column.buffer, column.offsets, _BASE32)
+    yield from _of_hashes(index, column.buffer, column.offsets[:-1], column.offsets[1:], np.arange(row_of.size))
+
+
+def _hashes(index: Index, text: Bytes8, before: int) -> Iterator[Points]:
+    starts, ends = kernel("tracks_kernel").tokens(text, _BASE32, index.regions)
+    yield from _of_hashes(index, text, starts, ends, ends + before)
+
+
+def _of_hashes(index: Index, text: Bytes8, starts: Places, ends: Places, at: Places) -> Iterator[Points]:
+    latitude, longitude, length = kernel("tracks_kernel").geohashes(text, starts, ends, _BASE32)
     for size in np.unique(length[length > 0]).tolist():
-        rows = np.flatnonzero(length == size)
-        if rows.size >= FEWEST_ROWS:
-            yield from _near(index, latitude[rows], longitude[rows], rows, f"geohash of {size}")
+        same = length == size
+        if same.sum() >= FEWEST_ROWS:
+            yield from _near(index, latitude[same], longitude[same], at[same], f"geohash of {size}")
 
 
-_BASE32 = np.full(256, -1, np.int8)
+_BASE32 = np.full(256, -2, np.int8)
+for _letter in b"ailo_ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+    _BASE32[_letter] = -1
 for _value, _letter in enumerate(b"0123456789bcdefghjkmnpqrstuvwxyz"):
     _BASE32[_letter] = _BASE32[_letter - 32 if _letter >= ord("a") else _letter] = _value

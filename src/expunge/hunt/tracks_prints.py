@@ -124,6 +124,7 @@ class Index:
     columns: npt.NDArray[np.bool_]
     box: tuple[float, float, float, float]  # south, north, west, east: all fixes, and what lies within reach
     zones: list[tuple[int, bool]]
+    regions: npt.NDArray[np.bool_]  # by the first 20 bits of a geohash
 
     def near(self, latitude: Degrees, longitude: Degrees) -> npt.NDArray[np.bool_]:
         """Which points may lie near somebody's track."""
@@ -193,23 +194,24 @@ def read(sealed: Iterable[bytes]) -> Index:
     shared = _shared(fixes, subject[track])
     erratic = pages.joined(read_pages, "erratic", np.bool_)
     return Index(
-        subject.size,
-        subject,
-        erratic,
-        owner,
-        edges,
-        fixes,
-        shared,
-        cells,
-        cell_edges,
-        owners,
-        part_edges,
-        part_cells,
-        sieve,
-        rows,
-        columns,
-        box,
-        zoned,
+        tracks=subject.size,
+        subject=subject,
+        erratic=erratic,
+        track=owner,
+        edges=edges,
+        fixes=fixes,
+        shared=shared,
+        cells=cells,
+        cell_edges=cell_edges,
+        owners=owners,
+        part_edges=part_edges,
+        part_cells=part_cells,
+        sieve=sieve,
+        rows=rows,
+        columns=columns,
+        box=box,
+        zones=zoned,
+        regions=_regions(fixes),
     )
 
 
@@ -248,6 +250,17 @@ def _turned(both: npt.NDArray[np.int64], parts: int) -> _Turned:
     number = np.repeat(np.arange(cells.size, dtype=np.int32), np.diff(np.append(first, cell.size)))
     part_edges = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=parts))))
     return cells, np.append(first, cell.size), owner, part_edges, number[np.argsort(owner, kind="stable")]
+
+
+def _regions(fixes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which geohashes of four characters fixes lie in: ten bits of longitude and ten of latitude by turns, longitude first."""
+    north, east = ((fixes.astype(np.int64) + np.array((90, 180)) * UNIT) * 1024 // (np.array((180, 360)) * UNIT)).T
+    code = np.zeros(len(fixes), np.int64)
+    for bit in range(9, -1, -1):
+        code = code << 2 | (east >> bit & 1) << 1 | north >> bit & 1
+    regions = np.zeros(1 << 20, np.bool_)
+    regions[code] = True
+    return regions
 
 
 def _shared(fixes: npt.NDArray[np.int32], subject: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

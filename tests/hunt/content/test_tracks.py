@@ -212,6 +212,7 @@ COARSE: dict[str, Callable[[Track], list[Sighting]]] = {
     "five metres of noise": lambda track: numbers(track + np.random.default_rng(2).normal(0, 5 / 111_195, track.shape)),
     "geohash of 9": lambda track: table({"g": texts([geohash(fix[0], fix[1], 9) for fix in track.tolist()])}, len(track)),
     "geohash of 8": lambda track: table({"g": texts([geohash(fix[0], fix[1], 8).upper() for fix in track.tolist()])}, len(track)),
+    "geohashes in text": lambda track: scan(b"cell,count\n" + b"".join(geohash(fix[0], fix[1], 8) + b",1\n" for fix in track.tolist())),
     "geohash of 7": lambda track: table({"g": texts([geohash(fix[0], fix[1], 7) for fix in track.tolist()])}, len(track)),
 }
 
