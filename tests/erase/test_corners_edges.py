@@ -16,7 +16,7 @@ from expunge.journal.journal import Journal
 from expunge.journal.records import Lease, RunStatus, StepStatus
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, StoreNote, SubjectKind
 from expunge.policy.ownership import ownership
-from expunge.terms import Field, FieldType, Shape
+from expunge.terms import Field, FieldType, Json, Shape
 from expunge.testing.memory import Medium, MemoryStore
 from tests.erase.test_late import once
 from tests.erase.toy import SOON, erased, opened, rows_of, sql, statement_of, toy, wrapped
@@ -138,7 +138,7 @@ def test_evidence_that_fails_stops_the_worker_and_not_the_step_alone(place: Plac
 
 
 def test_a_worker_whose_lease_was_taken_lets_go_and_the_run_ends_all_the_same(place: Place) -> None:
-    lost = []
+    lost: list[str] = []
 
     def taken(collection: str) -> None:
         if not lost:
@@ -215,7 +215,7 @@ def test_two_runs_that_did_the_same_say_the_same(place: Place, tmp_path: Path) -
     assert said[0] != said[1]
     assert same_content(said[0]["stores"]) == same_content(said[1]["stores"])
     assert latest_pending(said[0]) is None
-    later = {"stores": [{"collections": [{"pending_until": "2026-05-04T00:00:00+00:00"}, {"pending_until": None}]}]}
+    later: dict[str, Json] = {"stores": [{"collections": [{"pending_until": "2026-05-04T00:00:00+00:00"}, {"pending_until": None}]}]}
     told = latest_pending(later)
     assert told is not None
     assert told.isoformat() == "2026-05-04T00:00:00+00:00"

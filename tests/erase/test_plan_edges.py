@@ -113,7 +113,7 @@ def test_who_leaves_a_record_that_names_them_and_belongs_to_another_leaves_it_by
 
 def test_a_mailing_list_is_its_subscriber_s_by_address_alone() -> None:
     listed = note("mailings", FieldNote("mail", identity="email"))
-    rows = [{"id": 1, "mail": "a@x"}, {"id": 2, "mail": "b@x"}, {"id": 3, "mail": None}]
+    rows: Sequence[Mapping[str, Value | None]] = [{"id": 1, "mail": "a@x"}, {"id": 2, "mail": "b@x"}, {"id": 3, "mail": None}]
     world = World([listed], [shape("mailings", Field("mail", TEXT))], {"mailings": rows})
     assert world.found() == {"erase:s.mailings": 1, "erase:s.people": 1}
 
