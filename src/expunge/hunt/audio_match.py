@@ -39,6 +39,9 @@ STRONG, SPEEDS_EACH = 6, 10
 NEAR = 8
 """Phase steps (4 ms) tried on either side of a candidate's delay: the bin's half, and the patch's own uncertainty."""
 
+_MOMENTS = 6
+"""Of those that voted for a candidate, from the first to the last: the one where the segment is loudest is looked at."""
+
 _GLANCE = 125
 """Phases (0.5 s) by which a candidate is first weighed."""
 
@@ -140,15 +143,13 @@ class Index:
         when = np.repeat(np.broadcast_to(times[:, None], asked.shape)[there], count)
         place = self._places[np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())]
         segment = np.searchsorted(self.shelf.word_at, place, side="right") - 1
-        elected, first, last = _elect(
-            segment, when - (place - self.shelf.word_at[segment]), when, PER_SECOND * len(heard.words) * HOP // RATE
-        )
-        return replace(elected, middle=self._loudest(elected, first, last))
+        delay = when - (place - self.shelf.word_at[segment])
+        elected, moments = _elect(segment, delay, when, PER_SECOND * len(heard.words) * HOP // RATE)
+        return replace(elected, middle=self._loudest(elected, moments))
 
-    def _loudest(self, found: Candidates, first: _Ints, last: _Ints) -> _Ints:
-        """Of five moments between the first that voted and the last (words of the scan) that around which most of the segment is heard."""
+    def _loudest(self, found: Candidates, moments: _Ints) -> _Ints:
+        """Of some moments that voted (words of the scan, shape (candidates, any)) that around which most of the segment is heard."""
         shelf = self.shelf
-        moments = (first[:, None] + (last - first)[:, None] * np.arange(5) / 4).astype(np.int64)
         low, high = shelf.phase_at[found.segment][:, None], shelf.phase_at[found.segment + 1][:, None]
         begin = low + _phase_of(moments - found.delay[:, None]) - _GLANCE // 2
         edges = np.clip(np.stack([begin, begin + _GLANCE]), low, high)
@@ -247,8 +248,8 @@ def _phase_of(word: _Ints) -> _Ints:
     return phase
 
 
-def _elect(segment: _Ints, delay: _Ints, when: _Ints, most: int) -> tuple[Candidates, _Ints, _Ints]:
-    """Candidates with most votes, and the first and the last moment that voted; a moment of the scan has one vote per bin."""
+def _elect(segment: _Ints, delay: _Ints, when: _Ints, most: int) -> tuple[Candidates, _Ints]:
+    """Candidates with most votes, and for each ``_MOMENTS`` that voted, in order; a moment of the scan has one vote per bin."""
     shift, span = 1 << 20, 1 << 22  # delays and moments are below a million words (three hours): a chunk is a minute
     held = []
     for half in (0, BIN // 2):
@@ -257,12 +258,12 @@ def _elect(segment: _Ints, delay: _Ints, when: _Ints, most: int) -> tuple[Candid
         boxes, first, votes = np.unique(vote // shift, return_index=True, return_counts=True)
         enough = votes >= VOTES
         boxes, first, votes = boxes[enough], first[enough], votes[enough]
-        ends = vote[first] % shift, vote[first + votes - 1] % shift
-        held.append((boxes // span, (boxes % span) * BIN + BIN // 2 - half - shift, votes, *ends))
+        spread = vote[first[:, None] + (votes - 1)[:, None] * np.arange(_MOMENTS) // (_MOMENTS - 1)] % shift
+        held.append((boxes // span, (boxes % span) * BIN + BIN // 2 - half - shift, votes, spread))
     columns = [np.concatenate(column) for column in zip(*held, strict=True)]
     best = np.argsort(-columns[2], kind="stable")[:most]
-    segment, delay, votes, begun, ended = (column[best] for column in columns)
-    return Candidates(segment, delay, votes, begun), begun, ended
+    segment, delay, votes, moments = (column[best] for column in columns)
+    return Candidates(segment, delay, votes, moments[:, 0]), moments
 
 
 def _flat(wave: Waves) -> Waves:

@@ -27,7 +27,7 @@ _AGREES = 0.5
 
 
 def respeed(sound: Sound, speed: float) -> Sound:
-    """The sound, slowed by ``speed`` (interpolated: what is compared lies below 2.1 of 4 kHz)."""
+    """The sound, played at ``speed`` times its own (interpolated: what is compared lies below 2.1 of 4 kHz)."""
     at = np.arange(0, len(sound) - 1, speed)
     slowed: Sound = np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
     return slowed
@@ -82,4 +82,4 @@ def _whole(index: Index, segment: int, anchor: int, there: int, speed: float, so
     match = index.best(segment, delay, waves(cut))
     if match is None:
         return None
-    return Match(match.segment, match.agreement, match.heard, begin / RATE + match.at * speed, match.rival, speed)
+    return Match(match.segment, match.agreement, match.heard, begin / RATE + match.at * speed, match.rival, 1 / speed)

@@ -60,6 +60,7 @@ def test_copies_are_found(matcher: AudioMatcher, name: str) -> None:
     for subject in (0, 4, 8):
         seen = look(matcher, COPIES[name](commands()[subject]))
         assert [(one.subject, one.print, one.tier) for one in seen] == [(subject, subject, Tier.FOUND)]
+        assert ("speed" in seen[0].form) is ("%" in name)
         assert seen[0].kind is Kind.AUDIO
         assert seen[0].place == PLACE
         assert 0 < seen[0].strength <= 1
@@ -168,3 +169,8 @@ def test_pages_are_small_plain_and_the_same() -> None:
 
 def test_without_pages_nothing_is_found() -> None:
     assert look(Audio().matcher([]), save_sound(commands()[0], RATE)) == []
+
+
+def test_speed_is_told_as_the_copy_plays(matcher: AudioMatcher) -> None:
+    (seen,) = look(matcher, COPIES["4 % faster"](commands()[0]))
+    assert "+4.2% in speed" in seen.form
