@@ -24,9 +24,9 @@ from uuid import UUID
 import numpy as np
 
 from expunge.hunt.families import Matchers
-from expunge.hunt.fields import GENERIC, fits, parts_of
 from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
 from expunge.hunt.prints import Kind, Sighting, Tier
+from expunge.hunt.strings_fields import GENERIC, fits, parts_of
 from expunge.policy.catalog import Catalog
 from expunge.terms import Identifier
 
