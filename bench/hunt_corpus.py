@@ -15,11 +15,19 @@ from uuid import UUID
 from expunge.hunt.prints import Role, Trace
 from expunge.terms import FieldType
 
-_SYLLABLES = "ba be bi bo bu da de di do du fa fe fi ka ke ki ko la le li lo lu ma me mi mo na ne ni no pa pe ra re ri ro sa se si so ta te ti to va ve".split()
-_OPENERS = "play|turn on|turn off|set a timer for|remind me to|add|what is|tell me about|call|send a message to|find|order|how far is|wake me up before".split("|")
-_LINKS = "the a my in at for with and to of on from near after before please again now".split()
-_SERVICES = "asr nlu router media session billing device-sync gateway recommender audit".split()
-_DOMAINS = "gmail.com outlook.com example.org mail.example yahoo.com icloud.com web.example hearth.example".split()
+
+def _list(text: str) -> list[str]:
+    return text.split("|")
+
+
+_SYLLABLES = [one + other for one in "bdfklmnprstv" for other in "aeio"]
+_OPENERS = _list(
+    "play|turn on|turn off|set a timer for|remind me to|add|what is|tell me about|call|send a message to|find|order|how far is|"
+    "wake me up before"
+)
+_LINKS = _list("the|a|my|in|at|for|with|and|to|of|on|from|near|after|before|please|again|now")
+_SERVICES = _list("asr|nlu|router|media|session|billing|device-sync|gateway|recommender|audit")
+_DOMAINS = _list("gmail.com|outlook.com|example.org|mail.example|yahoo.com|icloud.com|web.example|hearth.example")
 _START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
@@ -54,7 +62,9 @@ class Corpus:
     def mail(self) -> str:
         """A mail address."""
         joint = self.random.choice(("", ".", "_"))
-        return f"{self.word()}{joint}{self.word()}{self.random.choice(('', str(self.random.randrange(100))))}@{self.random.choice(_DOMAINS)}"
+        return (
+            f"{self.word()}{joint}{self.word()}{self.random.choice(('', str(self.random.randrange(100))))}@{self.random.choice(_DOMAINS)}"
+        )
 
     def serial(self) -> str:
         """A device's serial number."""
@@ -93,17 +103,19 @@ class Corpus:
             yield self.random.choice(kinds)(when)
 
     def _log(self, when: str) -> str:
-        random_ = self.random
-        service = random_.choice(_SERVICES)
-        kind = random_.randrange(4)
+        chance = self.random
+        service, kind = chance.choice(_SERVICES), chance.randrange(4)
         if kind == 0:
-            path = f"/v1/{self.word()}/{self.word()}?q={self.word()}&page={random_.randrange(20)}"
-            return f'10.{random_.randrange(256)}.{random_.randrange(256)}.7 - - [{when}] "GET {path} HTTP/1.1" 200 {random_.randrange(90_000)} "-" "Mozilla/5.0 (X11; Linux x86_64)"'
+            path = f"/v1/{self.word()}/{self.word()}?q={self.word()}&page={chance.randrange(20)}"
+            host = f"10.{chance.randrange(256)}.{chance.randrange(256)}.7"
+            return f'{host} - - [{when}] "GET {path} HTTP/1.1" 200 {chance.randrange(90_000)} "-" "Mozilla/5.0 (X11; Linux x86_64)"'
         if kind == 1:
-            return f"{when} INFO {service} request_id={self.uuid()} user={self.mail()} status=200 ms={random_.randrange(900)}"
+            return f"{when} INFO {service} request_id={self.uuid()} user={self.mail()} status=200 ms={chance.randrange(900)}"
         if kind == 2:
-            return f"{when} WARN {service} [worker-{random_.randrange(64)}] retrying upload of segment {random_.randrange(10**6)} after {random_.randrange(9)} attempts: connection reset by peer"
-        return f"{when} DEBUG {service} com.hearth.{self.word()}.SessionCache evicted {random_.randrange(500)} entries, trace_id={random_.getrandbits(128):032x}"
+            what = f"retrying upload of segment {chance.randrange(10**6)} after {chance.randrange(9)} attempts: connection reset by peer"
+            return f"{when} WARN {service} [worker-{chance.randrange(64)}] {what}"
+        what = f"SessionCache evicted {chance.randrange(500)} entries, trace_id={chance.getrandbits(128):032x}"
+        return f"{when} DEBUG {service} com.hearth.{self.word()}.{what}"
 
     def _json(self, when: str) -> str:
         row = {
@@ -119,7 +131,8 @@ class Corpus:
         return json.dumps(row)
 
     def _csv(self, when: str) -> str:
-        return f"{self.number()},{when},{self.serial()},{self.random.random() * 90:.6f},{self.random.random() * 180:.6f},{self.word()},{self.mail()}"
+        place = f"{self.random.random() * 90:.6f},{self.random.random() * 180:.6f}"
+        return f"{self.number()},{when},{self.serial()},{place},{self.word()},{self.mail()}"
 
     def _speech(self, _when: str) -> str:
         return self.sentence().capitalize() + "."

@@ -1,8 +1,8 @@
 """The family that knows identifiers and text: role KEY and role TEXT.
 
-What it keeps of a trace is hashes: of the identifier in each of its written forms, of the words of a text (``needles``). What it looks at
-is folded and decoded instead of multiplying the needles by their escapes: one sweep over the bytes as they are, and a second one over what
-percent, JSON, HTML and quoted-printable escapes, hexadecimal, base64 and UTF-16 stand for, wherever such are seen (``decoding``).
+What it keeps of a trace is hashes (``strings_needles``): of the identifier in each of its written forms, of the words of a text. What it
+looks at is folded and decoded, instead of multiplying the needles by their escapes: one sweep over the bytes as they are, another over
+what percent, JSON, HTML and quoted-printable escapes, hexadecimal, base64 and UTF-16 stand for, where such are seen (``strings_decode``).
 Method and figures: docs/adr/0010-one-sweep-for-identifiers-and-text.md.
 """
 
@@ -30,7 +30,7 @@ class Strings:
         Raises:
             MissingExtra: Numba is not installed.
         """
-        yield from _part("needles").take(traces)
+        yield from _part("strings_needles").take(traces)
 
     def matcher(self, pages: Iterable[bytes]) -> Matcher:
         """A matcher for these pages; about 1 s and 70 MB for each 100,000 needles.
@@ -39,7 +39,7 @@ class Strings:
             MissingExtra: Numba is not installed.
             ValueError: a page is not one of this family's.
         """
-        matcher: Matcher = _part("search").Search(pages)
+        matcher: Matcher = _part("strings_search").Search(pages)
         return matcher
 
 

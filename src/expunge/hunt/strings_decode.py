@@ -1,22 +1,24 @@
 """What stands for other bytes, decoded, so that needles need no form for each escape.
 
-``decode`` looks at the blocks in which ``sweep.classify`` saw something and writes what is there meant behind one another into a second
+``decode`` looks at the blocks in which ``strings_classes`` saw something and writes what is there meant behind one another into a second
 pad, with the place from which each byte came. Percent, JSON and C escapes, HTML entities and quoted-printable are resolved and tags left
 out in one text; hexadecimal is read in both phases, base64 (either alphabet, over line ends of mail and PEM) in all four, since a
 run of its letters may begin before what was encoded; UTF-16 of either byte order becomes UTF-8.
 """
 
+# ruff: noqa: PLR2004 - numbers are bytes and bits
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from expunge.hunt.compiled import compiled, inlined
-from expunge.hunt.sweep import BASE64, BASE64_RUN, ESCAPED, HEX, HEX_RUN, PAD, WIDE, is_escape
+from expunge.hunt.strings_classes import BASE64_RUN, HEX_RUN, is_escape
+from expunge.hunt.strings_compile import compiled, inlined, signed
+from expunge.hunt.strings_layout import BASE64, ESCAPED, HEX, PAD, WIDE
 
 GROWTH = 9
-"""Most bytes out for one in: text once, hexadecimal half in two phases, base64 three quarters in four, UTF-16 at most three halves, twice; and gaps."""
+"""Most bytes out for one in: text once, hexadecimal half in two phases, base64 three quarters in four, UTF-16 three halves twice; gaps."""
 
 MARGIN = 192
 """Bytes around a block that are decoded with it: a needle may begin before its first escape, or end after its last."""
@@ -71,7 +73,7 @@ def _number(pad: Any, at: int, digits: int) -> int:
         digit = _DIGITS[pad[place]]
         if digit == 255:
             return -1
-        value = value * 16 + np.int64(digit)
+        value = value * 16 + signed(digit)
     return value
 
 
@@ -87,7 +89,7 @@ def _entity(pad: Any, at: int) -> tuple[int, int]:
     if pad[at + 1] == 35:
         hexadecimal = pad[at + 2] | 32 == 120
         for place in range(at + 3 if hexadecimal else at + 2, end):
-            digit = np.int64(_DIGITS[pad[place]])
+            digit = signed(_DIGITS[pad[place]])
             if digit >= (16 if hexadecimal else 10):
                 return 0, 0
             value = value * (16 if hexadecimal else 10) + digit
@@ -97,7 +99,7 @@ def _entity(pad: Any, at: int) -> tuple[int, int]:
         key |= np.uint64(pad[place]) << np.uint64(8 * (place - at - 1))
     for place in range(len(_ENTITIES)):
         if _ENTITIES[place] == key:
-            return np.int64(_ENTITY_VALUES[place]), end + 1 - at
+            return signed(_ENTITY_VALUES[place]), end + 1 - at
     return 32, end + 1 - at
 
 
@@ -115,7 +117,7 @@ def _backslash(pad: Any, at: int) -> tuple[int, int]:
             if 0xDC00 <= low < 0xE000:
                 return 0x10000 + ((point - 0xD800) << 10) + low - 0xDC00, 12
         return point, 2 + digits
-    return (32 if 97 <= after <= 122 else np.int64(after)), 2
+    return (32 if 97 <= after <= 122 else signed(after)), 2
 
 
 @inlined
@@ -211,7 +213,7 @@ def _base64(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -
             if skipped < phase:
                 skipped += 1
                 continue
-            bits = (bits << 6) | np.int64(value)
+            bits = (bits << 6) | signed(value)
             held += 6
             if held >= 8:
                 held -= 8
@@ -231,7 +233,7 @@ def _wide(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -> 
     for little in range(2):
         at = first + ((first & 1) ^ high ^ little)
         while at + 1 < last:
-            point = np.int64(pad[at]) | np.int64(pad[at + 1]) << 8 if little else np.int64(pad[at + 1]) | np.int64(pad[at]) << 8
+            point = signed(pad[at]) | signed(pad[at + 1]) << 8 if little else signed(pad[at + 1]) | signed(pad[at]) << 8
             size = _put_point(out, source, size, point, at)
             at += 2
         size = _gap(out, source, size, last)
@@ -265,8 +267,12 @@ def _runs(pad: Any, first: int, last: int, limit: int, what: int, out: Any, sour
 def decode(pad: Any, length: int, flags: Any, out: Any, source: Any) -> int:
     """Everything in ``length`` bytes that stands for something else; bytes written to ``out``, and ``source`` in the pad's positions."""
     blocks, limit = (length + 63) >> 6, PAD + length
-    size = 0
+    size = shown = 0
+    for block in range(blocks):
+        shown |= flags[block]
     for what in (ESCAPED, HEX, BASE64, WIDE):
+        if not shown & what:
+            continue
         reached = PAD
         block = 0
         while block < blocks:

@@ -1,8 +1,8 @@
 """Numba, and the few machine instructions it has no name for. Only kernels import this file: it needs ``expunge[hunt]``.
 
-A kernel is compiled at its first call in a machine's life (all of ``strings``: about 40 s of one core) and read from a cache after (0.5 s).
+A kernel is compiled at its first call in a machine's life (all of ``strings``: some 40 s of a core), later read from a cache (0.5 s).
 Numba knows that a kernel's own file has changed, but not one that it takes functions from; so the cache's folder is named by a digest
-of all of them. It lies beside the source or, where that can't be written, among the user's caches; where neither can, each process compiles.
+of all of them. It lies beside the source or, failing that, among the user's caches; where neither can, each process compiles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from llvmlite import ir
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]  # has no types
 from numba import types
 from numba.extending import intrinsic
 
@@ -37,14 +38,14 @@ def compiled(function: Kernel) -> Kernel:
 
 
 def inlined(function: Kernel) -> Kernel:
-    """As ``compiled``, put into its callers: passing sixty arrays to a call takes 100 ns."""
+    """As ``strings_compile``, put into its callers: passing sixty arrays to a call takes 100 ns."""
     return _compile(function, forceinline=True)
 
 
 def _cache_folder() -> str | None:
     """A folder that this user can write and nobody else can have written: what lies in it is executed."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    kernels = [held for source in sources if b"hunt.compiled" in (held := source.read_bytes())]
+    kernels = [held for source in sources if b"hunt.strings_compile" in (held := source.read_bytes())]
     digest = hashlib.sha256(b"\0".join([numba.__version__.encode(), Path(__file__).read_bytes(), *kernels])).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for parent in (Path(__file__).parent / "__pycache__", home / "expunge"):
@@ -146,7 +147,7 @@ def _mask(build: Callable[[Any, Any], Any], name: str) -> Any:
 
 
 words_at = _mask(_is_word, "words_at")
-"""``words_at(array, i)``: bit ``k`` says whether byte ``i + k`` belongs to a word: a letter, a digit, or any byte of a longer UTF-8 character."""
+"""``words_at(array, i)``: bit ``k`` says whether byte ``i + k`` is of a word: a letter, a digit, any byte of a longer UTF-8 character."""
 hex_at = _mask(_is_hex, "hex_at")
 """The same for hexadecimal digits."""
 base64_at = _mask(_is_base64, "base64_at")
@@ -174,7 +175,7 @@ def load8(_typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
-def lowest(_typing: Any, bits: Any) -> Any:
+def lowest(_typing: Any, _bits: Any) -> Any:
     """The number of zero bits below the lowest set bit; 64 if there is none."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -184,7 +185,7 @@ def lowest(_typing: Any, bits: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
-def leading(_typing: Any, bits: Any) -> Any:
+def leading(_typing: Any, _bits: Any) -> Any:
     """The number of zero bits above the highest set bit; 64 if there is none."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -194,10 +195,16 @@ def leading(_typing: Any, bits: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
-def count_bits(_typing: Any, bits: Any) -> Any:
+def count_bits(_typing: Any, _bits: Any) -> Any:
     """The number of set bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.uint64(types.uint64), generate
+
+
+@inlined
+def signed(value: Any) -> int:
+    """A number as a signed integer: Numba makes a float of what a signed and an unsigned one give together."""
+    return np.int64(value)  # type: ignore[return-value]  # an int to Numba

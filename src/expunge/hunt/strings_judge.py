@@ -1,8 +1,9 @@
-"""Decides what a hit is worth: *found*, *review*, or nothing. Thresholds and their reasons are in ``commonness``."""
+"""Decides what a hit is worth: *found*, *review*, or nothing. Thresholds and their reasons are in ``strings_bits``."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,11 +12,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from expunge.hunt import commonness, sweep
-from expunge.hunt.fields import fits, names_before
+from expunge.hunt import strings_bits as bits_of
 from expunge.hunt.prints import Tier
-from expunge.hunt.tables import Prints
-from expunge.hunt.written import Form
+from expunge.hunt.strings_fields import fits, names_before
+from expunge.hunt.strings_forms import Form
+from expunge.hunt.strings_layout import FORM, RAW, WEAK
+from expunge.hunt.strings_tables import Prints
 
 BEFORE = 600
 """Bytes before a value in which its field's name is looked for: a list of numbers may stand between."""
@@ -25,6 +27,8 @@ GAP = 3
 
 _LONGEST_ESCAPE = 12
 """Bytes that one character may be written with: ``\\ud83d\\ude00``."""
+
+_WIDE_GAP = re.compile(rb"[^0-9A-Za-z\x80-\xff]{%d}" % (GAP + 1))
 
 Told: TypeAlias = tuple[Tier, float, str] | None
 
@@ -76,8 +80,10 @@ class Judge:
         """Thresholds rise with the number of needles."""
         self.prints = prints
         told = math.log2(max(needles, 1))
-        self.found = max(commonness.FOUND_LEAST, commonness.FOUND_MARGIN + told)
-        self.review = max(commonness.REVIEW_LEAST, commonness.REVIEW_MARGIN + told)
+        self.found = max(bits_of.FOUND_LEAST, bits_of.FOUND_MARGIN + told)
+        self.review = max(bits_of.REVIEW_LEAST, bits_of.REVIEW_MARGIN + told)
+        texts = math.log2(max(int(prints.text.sum()), 1))
+        self.edited = max(bits_of.EDITED_REVIEW_LEAST, bits_of.EDITED_REVIEW_MARGIN + texts)
         self._fits: Callable[[str, int], bool] = lru_cache(maxsize=4096)(lambda name, label: fits(name, prints.labels[label]))
 
     def weak_column(self, column: str | None) -> bool:
@@ -94,37 +100,35 @@ class Judge:
             return Tier.FOUND, 0.9, form
         return (Tier.REVIEW, 0.5, form) if bits >= self.review else None
 
-    @staticmethod
-    def text(share: float, bits: float) -> Told:
+    def text(self, share: float, bits: float) -> Told:
         """A passage, whole (share 1) or edited."""
         if share == 1.0:
-            if bits >= commonness.EXACT_FOUND:
+            if bits >= bits_of.EXACT_FOUND:
                 return Tier.FOUND, 1.0, "text"
-            return (Tier.REVIEW, 0.7, "text") if bits >= commonness.EXACT_REVIEW else None
-        if share >= commonness.EDITED_FOUND_SHARE and bits >= commonness.EDITED_FOUND:
+            return (Tier.REVIEW, 0.7, "text") if bits >= bits_of.EXACT_REVIEW else None
+        if share >= bits_of.EDITED_FOUND_SHARE and bits >= bits_of.EDITED_FOUND:
             return Tier.FOUND, share, "text, edited"
-        if share >= commonness.EDITED_REVIEW_SHARE and bits >= commonness.EDITED_REVIEW:
+        if share >= bits_of.EDITED_REVIEW_SHARE and bits >= self.edited:
             return Tier.REVIEW, share, "text, edited"
         return None
 
     def identifier(self, number: int, form: int, kind: int, view: View, at: tuple[int, int]) -> Told:
         """An identifier at ``at`` in ``view``."""
         bits, words = float(self.prints.bits[number]), self._form(number, Form(form))
-        if kind == sweep.RAW:
-            return (Tier.FOUND, 1.0, words) if bits >= commonness.WEAK else (Tier.REVIEW, 0.4, words)
-        clean = _is_bordered(view, at, mail=bits == 64.0 and not self.prints.text[number])
-        if kind in {sweep.FORM, sweep.WEAK} and not _is_one(view, at):
+        if kind == RAW:
+            return (Tier.FOUND, 1.0, words) if bits >= bits_of.WEAK else (Tier.REVIEW, 0.4, words)
+        if kind in {FORM, WEAK} and not _is_one(view, at):
             return None
-        named, sure = self._field(number, view, at) if clean and (bits < self.found or self.prints.name[number]) else (False, False)
-        if self.prints.name[number]:
-            return (Tier.REVIEW, 0.3, words) if clean and (named or bits >= commonness.NAME_BITS) else None
-        if kind == sweep.WEAK and not named:
-            return None
+        clean = _is_bordered(view, at, mail=bits == bits_of.MAIL and not self.prints.text[number])
+        name = bool(self.prints.name[number])
+        named, sure = self._field(number, view, at) if clean and (bits < self.found or name) else (False, False)
+        if name or (kind == WEAK and not named):
+            shown = name and clean and (named or bits >= bits_of.NAME_BITS)
+            return (Tier.REVIEW, 0.3, words) if shown else None
         if clean and (sure or bits >= self.found):
             return Tier.FOUND, 1.0, words
-        if (clean and named) or bits >= (self.review if clean else self.found):
-            return Tier.REVIEW, 0.5, words if clean else f"{words}, inside a longer word"
-        return None
+        shown = (clean and named) or bits >= (self.review if clean else self.found)
+        return (Tier.REVIEW, 0.5, words if clean else f"{words}, inside a longer word") if shown else None
 
     def _form(self, number: int, form: Form) -> str:
         kind = self.prints.labels[int(self.prints.label[number])].partition("\t")[0]
@@ -151,7 +155,8 @@ def _is_bordered(view: View, at: tuple[int, int], *, mail: bool) -> bool:
     if _continues(before[-1:], first) or _continues(last, after[:1]):
         return False
     if mail:
-        return not (_is_word(before[-1:]) or before[-1:] in {b".", b"+", b"-", b"_"} or (after[:1] in {b".", b"-"} and _is_word(after[1:2])) or _is_word(after[:1]))
+        longer = _is_word(before[-1:]) or before[-1:] in {b".", b"+", b"-", b"_"}
+        return not longer and not _is_word(after[:1]) and not (after[:1] in {b".", b"-"} and _is_word(after[1:2]))
     return not (first.isdigit() and before[-1:] in {b".", b","} and before[:1].isdigit()) and not (
         last.isdigit() and after[:1] in {b".", b","} and after[1:2].isdigit()
     )
@@ -168,13 +173,8 @@ def _continues(left: bytes, right: bytes) -> bool:
 def _is_one(view: View, at: tuple[int, int]) -> bool:
     """Whether groups of one identifier stand near each other, in one line, and not inside a longer word or number."""
     held = view.content[at[0] : at[1]].tobytes()
-    gap = 0
-    for byte in held:
-        if byte == 10:
-            return False
-        gap = 0 if chr(byte).isalnum() or byte >= 128 else gap + 1
-        if gap > GAP:
-            return False
+    if b"\n" in held or _WIDE_GAP.search(held):
+        return False
     before, after = view.before(at[0], 2), view.after(at[1], 2)
     left = before[-1:] in {b"-", b".", b":", b"/"} and before[:1].isdigit() and held[:1].isdigit()
     right = after[:1] in {b"-", b":", b"/"} and after[1:2].isdigit() and held[-1:].isdigit()

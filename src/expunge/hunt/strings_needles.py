@@ -16,10 +16,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from expunge.hunt.commonness import identifier_bits, is_name, word_bits
 from expunge.hunt.prints import Role, Trace
-from expunge.hunt.sweep import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL, needle_grams, needle_words
-from expunge.hunt.written import WORD, Form, Way, Written, spellings, written
+from expunge.hunt.strings_bits import identifier_bits, is_name, word_bits
+from expunge.hunt.strings_forms import WORD, Form, Way, Written, spellings, written
+from expunge.hunt.strings_hash import needle_grams, needle_words
+from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL
 from expunge.terms import text_of
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -28,7 +29,7 @@ PAGE = 4096
 """Traces in a page: some 3 MiB."""
 
 PASSAGE, STEP, LEAST = 32, 16, 3
-"""Words of a text that are one print; a longer text has one that begins every so many words. Shorter than three words none is looked for."""
+"""Words of a text that are one print; a longer text has one that begins every so many words. Of fewer than three words none is."""
 
 MAGIC = "expunge-strings-1"
 
@@ -48,7 +49,8 @@ class Draft:
 
     def begin(self, trace: Trace, bits: float) -> int:
         """A new print of this trace; its number in the page."""
-        collection = trace.origin.split(".")[-2] if trace.origin.count(".") >= 2 else ""
+        _, _, within = trace.origin.partition(".")
+        collection = within.rpartition(".")[0]
         self.label.append(self.labels.setdefault(f"{trace.type}\t{collection}", len(self.labels)))
         self.subjects.append(trace.subject)
         self.bits.append(bits)

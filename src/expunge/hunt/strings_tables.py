@@ -1,23 +1,26 @@
-"""Builds what ``sweep`` asks from the pages' hashes: sorted keys with buckets, bitmaps, and the choice of which grams stand for a needle."""
+"""Builds what the sweep asks from the pages' hashes: tables and bitmaps, and the choice of which grams stand for a needle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from expunge.hunt.compiled import compiled
-from expunge.hunt.fields import context_words
-from expunge.hunt.needles import PASSAGE, Arrays, _hash_words, read_page
-from expunge.hunt.sweep import CONTEXT, K2, LISTED, RAW_STRIDE, SHORTEST, STRIDE, Filter, Table, Tables, join, put_all
+from expunge.hunt.strings_compile import compiled
+from expunge.hunt.strings_fields import context_words
+from expunge.hunt.strings_hash import K2, join
+from expunge.hunt.strings_layout import CONTEXT, LISTED, RAW_STRIDE, SHORTEST, STRIDE, Filter, Table, Tables, put_all
+from expunge.hunt.strings_needles import PASSAGE, Arrays, _hash_words, read_page
 
-GROUP = 384 << 20
-"""Bytes of tables that are asked in one sweep: some 1.2 million needles. More needles are asked in several sweeps of the same window."""
+Keys: TypeAlias = npt.NDArray[np.uint64]
 
-GRAMS, SURE = 8, 2
+GROUP = 64 << 20
+"""Bytes of pages whose tables (2.5 times as many) are asked in one sweep: some 240,000 needles. More take several sweeps."""
+
+GRAMS, SURE = 10, 2
 """Grams that stand for a passage, the rarest ones, and how many of them even if they aren't rare: any of them brings it to comparison."""
 
 SHARERS, MOST_SHARERS = 6, 32
@@ -127,9 +130,12 @@ def _merged(pages: list[Arrays]) -> Arrays:
     return merged
 
 
-def _table(keys: npt.NDArray[np.uint64], values: npt.NDArray[Any]) -> Table:
-    """Filled to two thirds, with room behind for what the last places can't hold."""
-    room = len(keys) * 3 // 2 + 1
+def _table(keys: Keys, values: npt.NDArray[Any], *, spare: float = 0.5) -> Table:
+    """Keys and values with ``spare`` times as many places left free, and room behind for what the last places can't hold.
+
+    Where most questions are for keys that aren't there, twice as many free places as keys make an answer take 1.6 places instead of five.
+    """
+    room = int(len(keys) * (1 + spare)) + 1
     keys = np.where(keys == 0, np.uint64(1), keys)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order].astype(np.uint64)
@@ -139,7 +145,7 @@ def _table(keys: npt.NDArray[np.uint64], values: npt.NDArray[Any]) -> Table:
     return Table(slots, np.uint64(room))
 
 
-def _filter(keys: npt.NDArray[np.uint64], low: int, high: int) -> Filter:
+def _filter(keys: Keys, low: int, high: int) -> Filter:
     words = np.zeros(min(max(len(keys) * BITS_EACH // 64, SMALLEST), LARGEST), np.uint64)
     _fill(words, keys, np.uint64(len(words)), np.uint64(low), np.uint64(high))
     return Filter(words, np.uint64(len(words)))
@@ -168,8 +174,8 @@ def _group(page: Arrays) -> Group:
         known=_bitmap(passages.words),
         named=_bitmap(forms.anchor_keys),
         words=_filter(np.concatenate([passages.keys, forms.weak_keys ^ K2]), 0, 6),
-        grams=_table(passages.keys, passages.values),
-        passage_words=(passages.words & ~np.uint64(0xFFFFFFFF)) | (passages.bits * 16).astype(np.uint64),
+        grams=_table(passages.keys, passages.values, spare=2),
+        passage_words=((passages.words >> np.uint64(32)).astype(np.uint32) & ~np.uint32(31)) | (passages.bits * 2).astype(np.uint32),
         anchors=_table(forms.anchor_keys, forms.anchor_values),
         weak=_table(forms.weak_keys, forms.weak_values),
         form_first=forms.first,
@@ -197,10 +203,11 @@ def _group(page: Arrays) -> Group:
     )
 
 
-def _choose_window(grams: npt.NDArray[np.uint64], lengths: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Per span the five grams at its beginning or its end, whichever are rarer among all: ``device-…`` begins alike, ``…@gmail.com`` ends
-    alike. Keys, the spans' rows, and the grams' places in them.
-    """  # noqa: D205 - two examples in one sentence
+def _choose_window(grams: Keys, lengths: npt.NDArray[Any]) -> tuple[Keys, npt.NDArray[Any], npt.NDArray[Any]]:
+    """Per span the five grams at its beginning or its end, whichever are rarer: keys, the spans' rows, and the grams' places in them.
+
+    ``device-0001`` begins like all others, ``anna@example.com`` ends like many.
+    """
     if not len(grams):
         nothing = np.empty(0, np.int64)
         return np.empty(0, np.uint64), nothing, nothing
@@ -213,7 +220,7 @@ def _choose_window(grams: npt.NDArray[np.uint64], lengths: npt.NDArray[Any]) -> 
     return grams[rows, steps.ravel()], rows, places.ravel()
 
 
-def _shapes(keys: npt.NDArray[np.uint64], at: npt.NDArray[Any], length: npt.NDArray[Any], check: npt.NDArray[Any]) -> tuple[Table, Any]:
+def _shapes(keys: Keys, at: npt.NDArray[Any], length: npt.NDArray[Any], check: npt.NDArray[Any]) -> tuple[Table, Any]:
     """Grams with each of the different places and lengths that needles have them at and of, and the checks of those needles."""
     shape = at.astype(np.int64) << 16 | length
     order = np.lexsort((shape, keys))
@@ -224,10 +231,13 @@ def _shapes(keys: npt.NDArray[np.uint64], at: npt.NDArray[Any], length: npt.NDAr
     several = np.bitwise_or.reduceat(checks, np.flatnonzero(fresh)) if len(keys) else checks
     distinct, first, counts = np.unique(keys[fresh], return_index=True, return_counts=True)
     shapes = shape[fresh] | several
-    return _table(distinct, np.where(counts == 1, shapes[first], first << 16 | LISTED | np.minimum(counts, LISTED - 1))), shapes
+    alone = counts == 1
+    listed = np.repeat(~alone, counts)
+    begin = np.cumsum(np.where(alone, 0, counts)) - counts
+    return _table(distinct, np.where(alone, shapes[first], begin << 16 | LISTED | np.minimum(counts, LISTED - 1))), shapes[listed]
 
 
-def _bitmap(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+def _bitmap(words: Keys) -> npt.NDArray[np.uint8]:
     bitmap = np.zeros(1 << 16, np.uint8)
     places = (words >> np.uint64(45)).astype(np.int64)
     np.bitwise_or.at(bitmap, places >> 3, (1 << (places & 7)).astype(np.uint8))
@@ -236,12 +246,12 @@ def _bitmap(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Forms:
-    anchor_keys: npt.NDArray[np.uint64]
+    anchor_keys: Keys
     anchor_values: npt.NDArray[np.int64]
-    weak_keys: npt.NDArray[np.uint64]
+    weak_keys: Keys
     weak_values: npt.NDArray[np.int64]
     first: npt.NDArray[np.int32]
-    words: npt.NDArray[np.uint64]
+    words: Keys
 
 
 def _forms(page: Arrays) -> _Forms:
@@ -273,10 +283,10 @@ def _rarest(first: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> npt.
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Passages:
-    keys: npt.NDArray[np.uint64]
+    keys: Keys
     values: npt.NDArray[np.int64]
     first: npt.NDArray[np.int32]
-    words: npt.NDArray[np.uint64]
+    words: Keys
     bits: npt.NDArray[np.float32]
     sharers: npt.NDArray[np.int32]
     prints: npt.NDArray[np.int32]
@@ -297,8 +307,8 @@ class _Passages:
         if len(chosen) >= ALWAYS:
             bits = _commoner(words, bits, len(chosen))
         keys, passage, at = _passage_grams(words, bits, first.astype(np.int64))
-        told = np.add.reduceat(np.append(bits * 16, 0).astype(np.int64), first[:-1]) if len(lengths) else lengths
-        values = np.minimum(told[passage] >> 2, 0x7FFF) << 48 | first[:-1][passage] << 16 | lengths[passage] << 8 | at
+        told = np.add.reduceat(np.append(np.floor(bits * 2), 0).astype(np.int64), first[:-1]) if len(lengths) else lengths
+        values = told[passage] << 48 | first[:-1][passage] << 16 | lengths[passage] << 8 | at
         return cls(keys, values, first.astype(np.int32), words, bits.astype(np.float32), sharers, page["passage_print"][order])
 
 
@@ -312,13 +322,13 @@ def _identify(words: Any, begin: Any, behind: Any, out: Any) -> None:
         out[i] = state
 
 
-def _identities(words: npt.NDArray[np.uint64], begin: npt.NDArray[np.int64], behind: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def _identities(words: Keys, begin: npt.NDArray[np.int64], behind: npt.NDArray[np.int64]) -> Keys:
     out = np.zeros(len(begin), np.uint64)
     _identify(words, begin, behind, out)
     return out
 
 
-def _commoner(words: npt.NDArray[np.uint64], bits: npt.NDArray[np.float32], passages: int) -> npt.NDArray[np.float32]:
+def _commoner(words: Keys, bits: npt.NDArray[np.float32], passages: int) -> npt.NDArray[np.float32]:
     """Words that are common in this batch tell no more than their frequency in it does, and four bits for the rest of the world."""
     _, inverse, counts = np.unique(words, return_inverse=True, return_counts=True)
     told = np.log2(passages / counts)[inverse] + 4.0
@@ -338,14 +348,16 @@ def _join_all(words: Any, first: Any, keys: Any, passage: Any, at: Any) -> int:
     return count
 
 
-def _passage_grams(words: npt.NDArray[np.uint64], bits: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+def _passage_grams(words: Keys, bits: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[Any], npt.NDArray[Any]]:
     size = 2 * len(words)
     keys, passage, at = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32)
     count = _join_all(words, first, keys, passage, at)
     keys, passage, at = keys[:count], passage[:count], at[:count]
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     common = counts[inverse] if count else np.empty(0, np.int64)
-    told = np.convolve(bits, np.ones(3))[:len(bits)][first[passage] + at] if count else common  # of the gram's last word and the two before
+    told = (
+        np.convolve(bits, np.ones(3))[: len(bits)][first[passage] + at] if count else common
+    )  # of the gram's last word and the two before
     order = np.lexsort((-told, common > SHARERS, passage))
     starts = np.searchsorted(passage[order], np.arange(len(first)))
     rank = np.arange(count) - starts[passage[order]]

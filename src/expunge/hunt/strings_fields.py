@@ -8,17 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-GENERIC = frozenset(
-    {"id", "ids", "key", "no", "nr", "num", "number", "uuid", "guid", "ref", "fk", "pk", "code", "value", "text", "str", "the", "of", "hash"}
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+GENERIC = _words("id ids key no nr num number uuid guid ref fk pk code value text str the of hash")
 """Words that say that something is an identifier, but not of what."""
 
-_OTHER = frozenset({"count", "counts", "total", "size", "length", "version", "index", "rank", "score", "age", "ms", "seconds", "time", "at", "ts", "date"})
+_OTHER = _words("count counts total size length version index rank score age ms seconds time at ts date")
 """Words that say that a number is something else."""
 
 _EXTRA = 2
 """Words that a field's name may have beside the type's (``src_owner_profile_id``)."""
 
+_SHORT = 3
+_ENDINGS = _words("s es id ids uuid key no")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _OPENING = b" \t\r\n\\\"'`[({"
 _SEPARATING = b":=>/("
@@ -33,9 +38,11 @@ def parts_of(name: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
+    if len(word) <= _SHORT:
+        return word.removesuffix("s") if word == "ids" else word
+    if word.endswith("ies"):
         return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 or word == "ids" else word
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
 def _core(name: str) -> list[str]:
@@ -63,7 +70,7 @@ def context_words(labels: Iterable[str]) -> list[str]:
         core = _label_core(label)
         for word in (*core, "".join(core)):
             if len(word) > 1:
-                found |= dict.fromkeys((word, f"{word}s", f"{word}es", f"{word[:-1]}ies", f"{word}id", f"{word}ids", f"{word}uuid", f"{word}key", f"{word}no"))
+                found |= dict.fromkeys((word, f"{word[:-1]}ies", *(word + ending for ending in sorted(_ENDINGS))))
     return list(found)
 
 

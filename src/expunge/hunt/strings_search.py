@@ -12,12 +12,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from expunge.hunt import decoding, sweep
-from expunge.hunt.judge import Judge, Seen, View
 from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
 from expunge.hunt.prints import Kind, Sighting, Tier
-from expunge.hunt.sweep import PAD, TAIL, Hits, Work
-from expunge.hunt.tables import Group, Prints, build
+from expunge.hunt.strings_decode import GROWTH, decode
+from expunge.hunt.strings_judge import Judge, Seen, View
+from expunge.hunt.strings_layout import FORM, LISTED_MOST, PAD, RECENT, TAIL, TEXT, WEAK, Hits, Work
+from expunge.hunt.strings_sweep import sweep_all
+from expunge.hunt.strings_tables import Group, Prints, build
 
 SLICE = 1 << 20
 """Bytes that are swept at once: with its words and candidates a slice stays in the second-level cache."""
@@ -55,7 +56,10 @@ class _Pad:
             np.zeros(words + 8, np.int32),
             np.zeros(room // 64 + 2, np.uint8),
             np.zeros(words + 8, np.int32),
-            np.zeros(2 * sweep.RECENT, np.int32),
+            np.zeros(LISTED_MOST, np.int32),
+            np.zeros(LISTED_MOST, np.int64),
+            np.zeros(1, np.uint32),
+            np.zeros(2 * RECENT, np.int32),
         )
 
     def end(self, size: int) -> None:
@@ -182,12 +186,14 @@ class Search:
         for depth in range(1, DEPTH + 1):
             if not pad.work.flags[: (size + 63) >> 6].any():
                 break
-            inner = self._pad(depth, size * decoding.GROWTH + 1024)
-            wrote = decoding.decode(pad.bytes, size, pad.work.flags, inner.bytes, inner.source)
+            inner = self._pad(depth, size * GROWTH + 1024)
+            wrote = decode(pad.bytes, size, pad.work.flags, inner.bytes, inner.source)
             if wrote == 0:
                 break
             inner.end(wrote)
-            source = inner.source[:wrote] - PAD if source is None else source[inner.source[:wrote] - PAD]
+            at = inner.source[:wrote] - PAD
+            # What parts two runs stands for the byte behind the first, which may be the end of everything.
+            source = at if source is None else source[np.minimum(at, size - 1)]
             pad, size = inner, wrote
             found += self._sweep(pad, size, view, base, source, (overlap, len(content), last))
         return found
@@ -216,24 +222,24 @@ class Search:
                     continue
                 local = view if source is None else View(pad.bytes[PAD : PAD + size], column=view.column, encoded=True)
                 at = (start, end) if source is not None else (base + start, base + end)
-                for seen in self._judged(group, hit, local, at):
-                    found.append(seen.moved(base, source) if source is not None else seen)
+                told = self._judged(group, hit, local, at)
+                found += told if source is None else [seen.moved(base, source) for seen in told]
         return found
 
     def _run(self, pad: _Pad, size: int, group: Group, *, weak: bool) -> int:
         while True:
-            count = sweep.sweep_all(pad.bytes, size, group.tables, pad.work, self._hits, weak, group is not self.groups[0])
+            count = sweep_all(pad.bytes, size, group.tables, pad.work, self._hits, weak, group is not self.groups[0])
             if count <= len(self._hits.kind):
                 return int(count)
             self._hits = _hits(2 * count)
 
     def _judged(self, group: Group, hit: int, view: View, at: tuple[int, int]) -> Iterator[Seen]:
         kind, ref = int(self._hits.kind[hit]), int(self._hits.ref[hit])
-        if kind == sweep.TEXT:
+        if kind == TEXT:
             passage = int(np.searchsorted(group.passage_first, np.int32(ref)))
             first, behind = group.passage_sharers[passage : passage + 2]
             sharers = [(int(one), 0) for one in group.passage_print[first : min(behind, first + SHARED + 1)]]
-        elif kind in {sweep.FORM, sweep.WEAK}:
+        elif kind in {FORM, WEAK}:
             sharers = [(int(group.form_print[ref]), int(group.form_form[ref]))]
         else:
             first, behind = group.whole_sharers[ref : ref + 2]
@@ -243,7 +249,7 @@ class Search:
         for number, form in sharers:
             told = (
                 self.judge.text(float(self._hits.share[hit]), float(self._hits.bits[hit]))
-                if kind == sweep.TEXT
+                if kind == TEXT
                 else self.judge.identifier(number, form, kind, view, at)
             )
             if told is not None:
@@ -279,8 +285,8 @@ def _numbers(column: Numbers, group: Group) -> Iterator[tuple[int, int]]:
         whole &= np.where(whole, real, 0) == np.floor(np.where(whole, real, 0))
         integers = np.where(whole, real, 0).astype(np.int64)
     else:
-        whole = values <= np.iinfo(np.int64).max if values.dtype.kind == "u" else np.ones(len(values), np.bool_)
         integers = values.astype(np.int64)
+        whole = integers >= 0 if values.dtype.kind == "u" else np.ones(len(values), np.bool_)  # beyond int64 there are no keys
     if column.missing is not None:
         whole &= ~column.missing
     places = np.searchsorted(group.numbers, integers)

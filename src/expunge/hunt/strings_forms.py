@@ -1,7 +1,7 @@
 """The forms in which systems write an identifier, as far as the search doesn't fold or decode them itself.
 
-Case, escapes, base64, hexadecimal and UTF-16 need no form here (``sweep`` folds, ``decoding`` decodes); separators, digests, binary UUIDs
-and Unicode's spellings do.
+Case, escapes, base64, hexadecimal and UTF-16 need no form here (``strings_hash`` folds, ``strings_decode`` decodes); separators, digests,
+binary UUIDs and Unicode's spellings do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from expunge.hunt.commonness import WEAK, identifier_bits
-from expunge.hunt.sweep import RAW_SHORTEST, SHORTEST
+from expunge.hunt.strings_bits import WEAK, identifier_bits
+from expunge.hunt.strings_layout import RAW_SHORTEST, SHORTEST
 from expunge.terms import FieldType, Value, text_of
 
 LONGEST = 512
@@ -23,6 +23,14 @@ LONGEST = 512
 
 WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
 """What the sweep calls a word."""
+
+
+_SHORT, _LONG = 7, 64
+"""Letters and digits of an identifier that may be written with other separators, or none."""
+_UUID = (8, 4, 4, 4, 12)
+_TELEPHONES = ((3, 3, 4), (3, 4), (3, 3, 3), (2, 2, 2, 2, 2), (2, 2, 2, 2), (4, 4), (5, 5), (5, 6), (4, 6), (4, 3, 3), (3, 8), (3, 7))
+"""How the ends of telephone numbers are grouped; what is left before, up to a country's code, is one more group."""
+_DIALLED, _COUNTRY = range(9, 14), 3
 
 
 class Form(IntEnum):
@@ -45,9 +53,7 @@ class Form(IntEnum):
 
 
 _WORDS = ("as written", "without separators", "with separators", "another spelling", "md5", "sha1", "sha256", "binary", "number")
-_TWO_DIGITS = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98".split()
-)
+_TWO_DIGITS = re.compile("2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
 """Country codes of two digits (ITU-T E.164); 1 and 7 have one, the others three."""
 
 _DIGESTS = ((Form.MD5, "md5"), (Form.SHA1, "sha1"), (Form.SHA256, "sha256"))
@@ -76,7 +82,14 @@ def spellings(text: str) -> list[str]:
     if text.isascii():
         return [text]
     composed = unicodedata.normalize("NFC", text)
-    several = (text, composed, composed.casefold(), composed.upper(), unicodedata.normalize("NFD", text), unicodedata.normalize("NFKC", text))
+    several = (
+        text,
+        composed,
+        composed.casefold(),
+        composed.upper(),
+        unicodedata.normalize("NFD", text),
+        unicodedata.normalize("NFKC", text),
+    )
     return list(dict.fromkeys(several))
 
 
@@ -112,7 +125,7 @@ def _plain(text: str, form: Form, *, weak: bool) -> Iterator[Written]:
 def _groupings(text: str) -> Iterator[tuple[Form, str]]:
     """Without separators, and grouped as telephone numbers, hardware addresses, UUIDs and serial numbers are."""
     compact = re.sub(r"[\s\-:./()+_]", "", text)
-    if "@" in text or not compact.isascii() or not compact.isalnum() or not 7 <= len(compact) <= 64:
+    if "@" in text or not compact.isascii() or not compact.isalnum() or not _SHORT <= len(compact) <= _LONG:
         return
     if compact != text and not text.isalpha() and any(letter.isdigit() for letter in compact):
         yield Form.COMPACT, compact
@@ -127,7 +140,7 @@ def _national(text: str) -> Iterator[str]:
     digits = re.sub(r"[^\d+]", "", text)
     if not re.fullmatch(r"\+\d{10,15}", digits) or not re.fullmatch(r"[\d\s+().\-/]+", text):
         return
-    size = 1 if digits[1] in "17" else 2 if digits[1:3] in _TWO_DIGITS else 3
+    size = 1 if digits[1] in "17" else 2 if _TWO_DIGITS.match(digits[1:3]) else 3
     national = digits[1 + size :]
     yield f" {national}"
     yield f" 0{national}"
@@ -136,13 +149,12 @@ def _national(text: str) -> Iterator[str]:
 def _sizes(compact: str) -> Iterator[tuple[int, ...]]:
     length = len(compact)
     hexadecimal = re.fullmatch(r"[0-9A-Fa-f]+", compact) is not None
-    if length == 32 and hexadecimal:
-        yield (8, 4, 4, 4, 12)
-    elif compact.isdigit() and 9 <= length <= 13:
-        ends = ((3, 3, 4), (3, 4), (3, 3, 3), (2, 2, 2, 2, 2), (2, 2, 2, 2), (4, 4), (5, 5), (5, 6), (4, 6), (4, 3, 3), (3, 8), (3, 7))
-        for end in ends:
+    if length == sum(_UUID) and hexadecimal:
+        yield _UUID
+    elif compact.isdigit():
+        for end in _TELEPHONES if length in _DIALLED else ():
             before = length - sum(end)
-            if 0 <= before <= 3:
+            if 0 <= before <= _COUNTRY:
                 yield (before, *end) if before else end
     elif hexadecimal and length in {12, 16}:
         yield (2,) * (length // 2)

@@ -1,0 +1,117 @@
+"""Keys of spans, raw bytes and words: the only place in which they are made, for needles and for what is looked through.
+
+Spans are folded twice: their grams crudely, by one instruction, their whole exactly: what the first confuses the second tells apart.
+"""
+
+# ruff: noqa: FBT001 - numbers are bytes, bits and offsets; a kernel takes no keywords
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from expunge.hunt.strings_compile import compiled, inlined, leading, load8, lowest, signed, words_at
+from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE
+
+_U = np.uint64
+FOLD = _U(0x2020202020202020)
+"""Makes ASCII letters small, and so by its encoding Latin-1's; confuses some other bytes."""
+K1, K2, K3 = _U(0x9E3779B97F4A7C15), _U(0xC2B2AE3D27D4EB4F), _U(0x165667B19E3779F9)
+"""Odd multipliers whose products' upper bits are well mixed: 2**64 over the golden ratio, and two primes of xxHash64 (Collet)."""
+_ONE, _TWO, _THREE, _EIGHT, _LOW6 = _U(1), _U(2), _U(3), _U(8), _U(63)
+_B21, _B43, _B42, _B22, _B32, _B29, _B56, _B59 = (_U(n) for n in (21, 43, 42, 22, 32, 29, 56, 59))
+_ALL = _U(0xFFFFFFFFFFFFFFFF)
+_HIGH, _A, _Z, _LOW7 = _U(0x8080808080808080), _U(0x3F3F3F3F3F3F3F3F), _U(0x2525252525252525), _U(0x7F7F7F7F7F7F7F7F)
+
+
+@inlined
+def lower8(value: Any) -> Any:
+    """Eight bytes with A to Z made small; others stay."""
+    heptets = value & _LOW7
+    capitals = ((heptets + _A) ^ (heptets + _Z)) & _HIGH & ~value
+    return value | (capitals >> _TWO)
+
+
+@inlined
+def hash_span(pad: Any, start: int, length: int, fold: bool) -> Any:
+    """64 bits of the bytes from ``start``, folded or as they are; the two never agree."""
+    state = _U(length) * K3 + (K2 if fold else K1)
+    for at in range(0, length, 8):
+        value = load8(pad, start + at)
+        if at + 8 > length:
+            value &= _ALL >> (_U(8 - (length - at)) << _THREE)
+        if fold:
+            value = lower8(value)
+        state = (state ^ value) * K1
+        state ^= state >> _B29
+    state *= K2
+    return state ^ (state >> _B32)
+
+
+@inlined
+def span_gram(pad: Any, at: int) -> Any:
+    """The key of the eight bytes at ``at``, crudely folded (what differs is told apart by the whole span's hash)."""
+    return (load8(pad, at) | FOLD) * K1
+
+
+@inlined
+def raw_gram(pad: Any, at: int) -> Any:
+    """The key of the eight bytes at ``at``."""
+    value = (load8(pad, at) ^ K3) * K2
+    return (value ^ (value >> _B32)) * K1
+
+
+@inlined
+def check_of(pad: Any, start: int, length: int) -> int:
+    """A number below 32 from a span's first and last bytes: spares most whole hashes where many spans share a gram (``@example``)."""
+    ends = (load8(pad, start) | FOLD) ^ ((load8(pad, start + length - 8) | FOLD) * K2)
+    return signed((ends * K1) >> _B59)
+
+
+@compiled
+def read_words(pad: Any, first: int, last: int, before: Any, ends: Any, hashes: Any, count: int) -> Any:
+    """Ends and hashes of the words that end in ``[first, last)``; both multiples of 64. ``before`` is the block before's mask."""
+    for base in range(first, last, 64):
+        mask = words_at(pad, base)
+        left = ((mask << _ONE) | (before >> _LOW6)) & ~mask
+        while left != 0:
+            bit = lowest(left)
+            left &= left - _ONE
+            length = leading(~(((mask << _ONE) << (_LOW6 - bit)) | (before >> bit)))
+            end = base + signed(bit)
+            tail = (load8(pad, end - 8) | FOLD) >> ((_EIGHT - min(length, _EIGHT)) << _THREE)
+            value = (tail ^ (length << _B56)) * K1
+            hashes[count] = (value ^ (value >> _B32)) * K3
+            ends[count] = end
+            count += 1
+        before = mask
+    return before, count
+
+
+@inlined
+def join(word: Any, before: Any, first: Any) -> Any:
+    """The key of a word, the one before it, and one of the two before that."""
+    return word ^ ((before << _B21) | (before >> _B43)) ^ ((first << _B42) | (first >> _B22))
+
+
+@compiled
+def needle_words(pad: Any, size: int, ends: Any, hashes: Any) -> int:
+    """Ends and hashes of all words, for those that make needles; how many there are."""
+    _, count = read_words(pad, PAD, PAD + ((size >> 6) + 1) * 64, _U(0), ends, hashes, 0)
+    return int(count)
+
+
+@compiled
+def needle_grams(pad: Any, starts: Any, lengths: Any, fold: bool, grams: Any, wholes: Any, checks: Any) -> None:
+    """Per needle its hash, its check, and its grams at the first offsets and, for spans, at the last ones."""
+    for i in range(len(starts)):
+        start, length = starts[i], lengths[i]
+        checks[i] = check_of(pad, start, length)
+        wholes[i] = hash_span(pad, start, length, fold)
+        if fold:
+            for step in range(STRIDE):
+                grams[i, step] = span_gram(pad, start + step)
+                grams[i, STRIDE + step] = span_gram(pad, start + length - SHORTEST + step)
+        else:
+            for step in range(RAW_STRIDE):
+                grams[i, step] = raw_gram(pad, start + step)
