@@ -18,7 +18,7 @@ _SECRET_FOLDER = 0o700
 
 
 def make_folder(folder: Path, *, secret: bool = False) -> None:
-    """Make a folder and what it lies in, each name durable; one that is there stays as it is. ``secret``: only its owner may look into it."""
+    """Make a folder and what it lies in, each name durable; one that is there stays. ``secret``: only its owner may look in."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True, mode=_SECRET_FOLDER if secret else 0o777)
