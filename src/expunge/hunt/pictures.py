@@ -33,6 +33,9 @@ STANDS = 20
 """Cells (of 1,728) that must differ from the background; a person at a door covers some hundred."""
 
 _POOL = 4
+_AT_ONCE = 1_000
+"""Stills shrunk in one go: 7 MB as floats."""
+
 _ALIKE = 0.75
 """Correlation on 12 by 9 from which a still is weighed, and how many at most."""
 _WEIGHED = 8
@@ -148,8 +151,8 @@ class Gallery:
     def __init__(self, stills: Stills) -> None:
         """Shrink every still, whole and cut evenly, to what is compared first."""
         self.stills = stills
-        grey = stills.pictures.astype(np.float32)
-        cut = [_small(_DOWN[one] @ grey @ _ACROSS[one].T) for one in _MIDDLES]
+        parts = np.array_split(stills.pictures, len(stills.pictures) // _AT_ONCE + 1)
+        cut = [_small(_DOWN[one] @ part.astype(np.float32) @ _ACROSS[one].T) for one in _MIDDLES for part in parts]
         self._first = np.concatenate(cut)
 
     def like(self, picture: npt.NDArray[np.uint8]) -> list[Likeness]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.media_copies import save_film, save_sound
+from expunge.errors import MissingExtra
 from expunge.hunt.audio import Audio
 from expunge.hunt.media_forms import demuxer
 from expunge.hunt.pieces import Media
@@ -81,3 +83,13 @@ def test_any_head_is_judged(head: bytes) -> None:
 )
 def test_demuxers_are_named_by_their_first_bytes(head: bytes, name: str | None) -> None:
     assert demuxer(head[:4096]) == name
+
+
+@pytest.mark.parametrize("family", [Audio(), Video()])
+def test_without_the_library_it_is_said(family: Audio | Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "expunge.hunt.media_decode", None)
+    with pytest.raises(MissingExtra, match=r"expunge\[hunt\]"):
+        family.matcher([])
+    with pytest.raises(MissingExtra):
+        list(family.take(traces([WHOLE[5]])))
+    assert list(family.take(traces([b"only a text"]))) == []
