@@ -10,7 +10,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from typing import Self
 
 from expunge.app import finding
 from expunge.app.finding import Sample
+from expunge.app.standing import Standing
 from expunge.erase.access import Export, export
 from expunge.erase.context import Rooms, look
 from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
@@ -29,7 +29,7 @@ from expunge.errors import UnknownRequest
 from expunge.evidence.consistency import check_statements
 from expunge.evidence.reading import LogCheck
 from expunge.evidence.receipts import Verified, verify_receipt
-from expunge.journal.records import Find, FindStatus, Incident, Lease, ReceiptNote, Request, Run, RunStatus, StepRow, StepStatus
+from expunge.journal.records import Find, FindStatus, Incident, Lease, Run, RunStatus, StepStatus
 from expunge.policy.adopting import Adoption
 from expunge.policy.catalog import Problem
 from expunge.policy.discover import Proposal, drift, propose
@@ -42,33 +42,6 @@ PATIENCE = timedelta(seconds=20)
 
 GLANCE = 0.05
 """Seconds between looks at the journal while another worker holds the run's steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a run stands: its steps, and the receipts if there are any."""
-
-    run: Run
-    steps: tuple[StepRow, ...]
-    requests: tuple[Request, ...]
-    receipts: tuple[ReceiptNote, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything was erased, verified and receipted; what only time ends may still be pending."""
-        return any(step.kind == "receipt" and step.status is StepStatus.DONE for step in self.steps)
-
-    @property
-    def undated(self) -> dict[str, int]:
-        """Records that a range of time could not place, per collection: they have no date, and were left."""
-        located = next((step.result for step in self.steps if step.kind == "locate"), None)
-        found = located.get("undated") if isinstance(located, Mapping) else None
-        return {str(address): int(str(count)) for address, count in found.items()} if isinstance(found, Mapping) else {}
-
-    @property
-    def waiting(self) -> tuple[StepRow, ...]:
-        """Steps that failed and are waiting to be tried again, or were given up."""
-        return tuple(step for step in self.steps if step.error_code is not None and step.status is not StepStatus.DONE)
 
 
 class Expunge:
