@@ -156,3 +156,10 @@ def test_a_long_line_is_read_in_parts() -> None:
     assert is_table(io.BytesIO(b"a,b\n1,2\n3,4\n").read(), "x.csv")
     got = read(b"a,b\n1,2\n3," + b"4" * 200_000 + b"\n5,6\n", "csv")
     assert got.values("a") == [1, 3, 5]
+
+
+def test_a_column_of_geohashes_comes_by_name() -> None:
+    cells = [f"u2edhr{place % 10}{'bcdefghjkmnp'[place % 12]}" for place in range(100)]
+    got = read("\n".join(["cell,note", *(f"{cell},seen once" for cell in cells)]).encode(), "csv")
+    assert [cell.decode() if isinstance(cell, bytes) else cell for cell in got.values("cell")] == cells
+    assert not read("\n".join(["code,note", *(f"{place:08x},seen once" for place in range(0xA0000, 0xA0100))]).encode(), "csv").rows

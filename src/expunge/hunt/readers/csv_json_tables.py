@@ -1,8 +1,8 @@
 """The numbers in tables of text, by the names of their columns.
 
 The bytes themselves are looked at as any text. What they can't show is which column a number stands in: a small key is only a key under
-its column's name, and a track in metres or millionths of a degree is one only as two columns. So only columns of numbers are given, with
-columns of times beside them, and a table without any costs no more than its first lines.
+its column's name, and a track in metres or millionths of a degree is one only as two columns, one of geohashes only as a column. So only
+columns of these are given, with columns of times beside them, and a table without any costs no more than its first lines.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ _LINE = 64 << 20
 _NULLS = ("", "NULL", "null", "NA", "N/A", "NaN", "nan", "None", "\\N")
 _NUMBER = re.compile(rb"-?\d{1,18}(?:[.,]\d{1,18}(?:[eE][-+]?\d{1,3})?)?\Z")
 _TIME = re.compile(rb"\d{4}-\d\d-\d\d|\d\d:\d\d")
+_GEOHASH = re.compile(rb"[0-9b-hjkmnp-zB-HJKMNP-Z]{6,12}\Z")
+_CELLS = 8
+"""Cells of one length that must all be geohashes, for a column to be one of them: of columns of hexadecimal of
+eight digits 1 in 60 would be."""
+
 _EXACT = 2.0**53
 
 
@@ -48,7 +53,9 @@ def numbers_in(opened: Opened, found: Layout, head: bytes) -> Reading:
             opened.account.unread.append(Unread(opened.place, Why.BROKEN, len(block), "columns of numbers; looked at as text"))
             return
         plain = [_numbers(array, found.separator) for array in batch.columns]
-        kept = [at for at, array in enumerate(plain) if not pa.types.is_binary(array.type) or _TIME.match(_sample(array))]
+        kept = [
+            at for at, array in enumerate(plain) if not pa.types.is_binary(array.type) or _TIME.match(_sample(array)) or _are_cells(array)
+        ]
         if kept:
             names = batch.schema.names
             yield from rows_of(opened.place, pa.RecordBatch.from_arrays([plain[at] for at in kept], [names[at] for at in kept]), first)
@@ -56,11 +63,20 @@ def numbers_in(opened: Opened, found: Layout, head: bytes) -> Reading:
 
 
 def _chosen(batch: pa.RecordBatch) -> list[int]:
-    """The columns of numbers and times in the first rows; none if there are no numbers."""
+    """The columns of numbers, geohashes and times in the first rows; none if there are only times."""
     samples = [_sample(array) for array in batch.columns]
-    if not any(_NUMBER.match(sample) for sample in samples):
-        return []
-    return [at for at, sample in enumerate(samples) if _NUMBER.match(sample) or _TIME.match(sample)]
+    sought = {at for at, sample in enumerate(samples) if _NUMBER.match(sample) or _are_cells(batch.column(at))}
+    return [at for at, sample in enumerate(samples) if at in sought or _TIME.match(sample)] if sought else []
+
+
+def _are_cells(array: pa.Array) -> bool:
+    """Whether a column's first cells are geohashes (Niemeyer, 2008)."""
+    if not pa.types.is_binary(array.type):
+        return False
+    held = [one.strip() for one in array[:64].to_pylist() if one][:_CELLS]
+    words = b"".join(held)
+    alike = len(held) == _CELLS and len({len(one) for one in held}) == 1 and not words.isdigit() and not words.isalpha()
+    return alike and all(_GEOHASH.match(one) for one in held)
 
 
 def _sample(array: pa.Array) -> bytes:
