@@ -24,7 +24,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `bench` itself, when this file is run as a script
 
-from bench import hunt_estate, hunt_estate_page
+from bench import hunt_estate, hunt_estate_page, hunt_estate_speed
 from bench.hunt_estate import Estate
 from bench.hunt_estate_scan import Seen, hunt, paths, take
 from expunge.hunt.prints import Tier
@@ -178,6 +178,7 @@ def measure(options: argparse.Namespace) -> tuple[list[dict[str, Json]], list[Re
         rows = reached(estate, seen)
         lines = [row.row() for row in rows]
         lines += [*summed(rows), false_alarms(estate, seen), told(estate, seen), cost(estate, seen, taken)]
+        lines += hunt_estate_speed.measure(estate.root / "speed", prints)
         if options.twice:
             lines.append({"name": "one-process-sees-the-same", "same": alike(seen, hunt(sources, prints, InProcess()))})
         return lines, rows

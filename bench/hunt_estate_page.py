@@ -15,7 +15,7 @@ def write(page: Path, lines: Sequence[Mapping[str, Json]], rows: Sequence[Mappin
     """Replace the page's figures; its words stay."""
     words = page.read_text(encoding="utf-8").partition(MARK)[0].rstrip()
     held = {str(line["name"]): line for line in lines}
-    told = [words, "", MARK, "", *_estate(held), *_groups(lines), *_transformations(rows), *_unread(held)]
+    told = [words, "", MARK, "", *_estate(held), *_groups(lines), *_speed(lines), *_transformations(rows), *_unread(held)]
     page.write_text("\n".join(told).rstrip() + "\n", encoding="utf-8")
 
 
@@ -50,6 +50,13 @@ def _groups(lines: Sequence[Mapping[str, Json]]) -> list[str]:
         if str(line["name"]).startswith("all: "):
             counted = " | ".join(str(line[name]) for name in ("n", "found", "review", "missed"))
             told.append(f"| {line['group']} | {counted} | {_figure(line, 'recall'):.3f} |")
+    return [*told, ""]
+
+
+def _speed(lines: Sequence[Mapping[str, Json]]) -> list[str]:
+    told = ["| identifiers and texts alone | GB for a CPU second | the decompressor alone |", "|---|---:|---:|"]
+    timed = [line for line in lines if "gb_per_cpu_s" in line]
+    told += [f"| {line['name']} | {line['gb_per_cpu_s']} | {line.get('decompressor_gb_per_cpu_s', '')} |" for line in timed]
     return [*told, ""]
 
 

@@ -89,8 +89,8 @@ def plant(folder: Path, maker: Maker, value: bytes) -> list[str]:
         (folder / name).write_bytes(make(maker.log(value)))
         names.append(name)
     os.mkfifo(folder / "pipe")
-    (folder / "loop").symlink_to("..", target_is_directory=True)
-    names += ["pipe", "loop"]
+    (folder / "link").symlink_to("/nowhere/else.log")  # a link to what lies in the share is read there, and passed over here
+    names += ["pipe", "link"]
     if os.geteuid() != 0:
         (folder / "denied.log").write_bytes(maker.log(value))
         (folder / "denied.log").chmod(0)
