@@ -9,7 +9,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -96,7 +96,7 @@ class Source:
             raise EOFError
         raise Damaged
 
-    def bytes(self, most: int) -> bytes:
+    def prefixed(self, most: int) -> bytes:
         """A byte string with its length before it.
 
         Raises:
@@ -138,8 +138,8 @@ def header(source: Source) -> Header:
             count = -count
             source.number()  # the bytes of these entries, for those who want to skip them
         for _ in range(count):
-            key = source.bytes(left)
-            meta[key.decode("utf-8", "replace")] = value = source.bytes(left)
+            key = source.prefixed(left)
+            meta[key.decode("utf-8", "replace")] = value = source.prefixed(left)
             left -= len(key) + len(value) + 2
     sync = source.take(_SYNC)
     if len(sync) < _SYNC:
@@ -158,7 +158,7 @@ def blocks(source: Source, head: Header) -> Iterator[Block | None]:
         except Damaged:
             records = -1
         try:
-            packed = source.bytes(BLOCK)
+            packed = source.prefixed(BLOCK)
         except (EOFError, Damaged):
             pass
         else:
@@ -210,10 +210,11 @@ def _snappy(packed: bytes) -> bytes:
             break
     if size > BLOCK:
         raise Damaged
-    return pa.decompress(packed[:-_SNAPPY_SUM], size, codec="snappy", asbytes=True)
+    content: bytes = pa.decompress(packed[:-_SNAPPY_SUM], size, codec="snappy", asbytes=True)
+    return content
 
 
-_CODECS = {
+_CODECS: Mapping[str, Callable[[bytes], bytes]] = {
     "null": bytes,
     "deflate": _deflate,
     "bzip2": lambda packed: bz2.BZ2Decompressor().decompress(packed, BLOCK + 1),

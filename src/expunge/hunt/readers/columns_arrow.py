@@ -135,7 +135,7 @@ def _matrix(array: pa.Array) -> npt.NDArray[np.generic] | None:
     element = array.type.value_type
     if (lengths[held] != width).any() or (width > _POINT and pa.types.is_integer(element) and element not in _QUANTISED):
         return None  # longer lists of integers are token numbers, sizes, times
-    values = pc.list_flatten(array).to_numpy(zero_copy_only=False).reshape(-1, width)
+    values: npt.NDArray[np.generic] = pc.list_flatten(array).to_numpy(zero_copy_only=False).reshape(-1, width)
     if held.all():
         return values
     matrix = np.zeros((len(lengths), width), dtype=values.dtype)
@@ -204,7 +204,7 @@ def _numbers(array: pa.Array) -> Numbers:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return (
+    return bool(
         pa.types.is_string(kind)
         or pa.types.is_binary(kind)
         or pa.types.is_large_string(kind)

@@ -36,7 +36,18 @@ _STARTS = (
 )
 """Four bytes that files begin with."""
 
-_SHORT = (b"\x1f\x8b", b"\xff\xd8", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\x80\x02")
+_SHORT: tuple[bytes, ...] = (
+    b"\x1f\x8b",
+    b"\xff\xd8",
+    b"\x78\x01",
+    b"\x78\x5e",
+    b"\x78\x9c",
+    b"\x78\xda",
+    b"\xff\xfb",
+    b"\xff\xf3",
+    b"\xff\xf1",
+    b"\x80\x02",
+)
 _SHORT += (b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """Two bytes that files begin with: gzip, JPEG, zlib, MPEG audio, pickles."""
 
@@ -72,7 +83,8 @@ def _candidates(column: Texts) -> list[int]:
 
 
 def _pairs(buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
-    return buffer[starts] | buffer[starts + 1].astype(np.uint16) << 8
+    pairs: npt.NDArray[np.uint16] = buffer[starts].astype(np.uint16) | buffer[starts + 1].astype(np.uint16) << np.uint16(8)
+    return pairs
 
 
 def _content(cell: bytes) -> bytes | None:
