@@ -72,8 +72,8 @@ class Reached:
 def reached(estate: Estate, seen: Seen) -> list[Reached]:
     """What became of every planted copy, by transformation."""
     certain: dict[str, bool] = {}
-    for path, one in paths(seen.finds):
-        certain[path] = certain.get(path, False) or one.certain
+    for path, find in paths(seen.finds):
+        certain[path] = certain.get(path, False) or find.certain
     whose: dict[str, set[int]] = {}
     for group in seen.scanned.groups.values():
         whose.setdefault(group.place.path, set()).update(group.subjects)

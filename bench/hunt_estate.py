@@ -111,7 +111,7 @@ def build(root: Path, count: int, size: int, *, only: str = "") -> Estate:
     avoid = frozenset(one.value for one in every[:count] if isinstance(one.value, str | int))
     maker = Maker(Clean(2, avoid))
     dealt = _deal(every)
-    plants = []
+    plants: list[Plant] = []
     for way in ways():
         if only in f"{way.group}: {way.name}":
             plants += _plant(root / "share" / "planted", way, maker, dealt, len(plants))

@@ -52,7 +52,8 @@ def _among(sound: Sound, chance: np.random.Generator) -> Sound:
 
 
 def _faster(sound: Sound, by: float) -> Sound:
-    return np.interp(np.arange(0, len(sound) - 1, by), np.arange(len(sound)), sound).astype(np.float32)
+    faster: Sound = np.interp(np.arange(0, len(sound) - 1, by), np.arange(len(sound)), sound).astype(np.float32)
+    return faster
 
 
 def _saved(codec: str, container: str, bits: int = 0, rate: int = SPEECH_RATE, channels: int = 1) -> Hear:

@@ -244,7 +244,8 @@ def _rowid(points: Points) -> bytes:
 
 
 def _moved(points: Points, seconds: float) -> Points:
-    return points + np.array([0.0, 0.0, seconds])
+    moved: Points = points + np.array([0.0, 0.0, seconds])
+    return moved
 
 
 def _jittered(points: Points, metres: float) -> Points:

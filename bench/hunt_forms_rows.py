@@ -260,7 +260,8 @@ def _structured(rows: Sequence[Row]) -> bytes:
 def _sheet(rows: Sequence[Row]) -> bytes:
     """A workbook as office programs save it, texts inline."""
     lines = []
-    for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]:
+    head: Row = dict(zip(rows[0], rows[0], strict=True))
+    for row in [head, *rows]:
         cells = [
             f"<c><v>{one}</v></c>" if not isinstance(one, str) else f'<c t="inlineStr"><is><t>{html.escape(one)}</t></is></c>'
             for one in row.values()
