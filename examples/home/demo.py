@@ -28,7 +28,7 @@ from expunge.cli.main import invoke
 from expunge.testing import services
 from expunge.testing.relay import Relay
 
-HOUSEHOLDS = 10
+HOUSEHOLDS = 6
 PATIENCE = "3"  # seconds; the demo's outage lasts until the demo ends it
 INCOMPLETE = 82  # exit status of RunUnfinished, errors.py
 BAD_PROOF = 71
