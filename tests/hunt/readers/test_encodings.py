@@ -112,6 +112,7 @@ def test_digests_are_not_decoded_but_text_of_that_length_is() -> None:
 )
 @settings(max_examples=25)
 @example(before=1, size=48, edge=0, encoding="base64")
+@example(before=1, size=78, edge=0, encoding="hex")
 @example(before=3, size=40_000, edge=20_000, encoding="mime")
 def test_runs_over_a_windows_edge_are_whole(before: int, size: int, edge: int, encoding: str) -> None:
     """Like an oracle: whatever lies where, the content comes out once and whole."""

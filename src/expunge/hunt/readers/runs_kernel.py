@@ -9,8 +9,8 @@ import numpy.typing as npt
 from expunge.hunt.chunks_compile import compiled
 from expunge.hunt.readers.encodings_kernel import Bytes
 
-VARIED = 10
-"""Different characters in a run, at least: rules of dashes have 1, hex has about 16, base64 of sound about 40."""
+VARIED = 7
+"""Different characters in a run, at least: rules of dashes have 1, hex has about 16 (of digits as text 9), base64 of sound about 40."""
 
 _DIGEST = 64
 """Bytes of the longest common digest (SHA-512): hex of up to that size which is no text is one, and is looked for as such."""
