@@ -128,6 +128,10 @@ def _is_zero(builder: Any, lanes: Any) -> Any:
     return _equal(builder, lanes, b"\0")
 
 
+def _is_beyond(builder: Any, lanes: Any) -> Any:
+    return builder.icmp_signed("<", lanes, _splat(0))
+
+
 def _pointer(context: Any, builder: Any, signature: Any, args: Any, to: Any) -> Any:
     array = context.make_array(signature.args[0])(context, builder, value=args[0])
     return builder.bitcast(builder.gep(array.data, [args[1]]), to.as_pointer())
@@ -160,6 +164,16 @@ binary_at = _mask(_is_binary, "binary_at")
 """The same for control characters and bytes from 128."""
 zeros_at = _mask(_is_zero, "zeros_at")
 """The same for zero bytes."""
+
+
+beyond_at = _mask(_is_beyond, "beyond_at")
+"""The same for bytes from 128."""
+
+
+def _is_mark(builder: Any, lead: Any, second: Any) -> Any:
+    """Whether ``lead`` and ``second`` begin a punctuation mark of three bytes: general (U+2000 to 207F) or CJK (U+3000 to 303F)."""
+    general = builder.and_(_equal(builder, lead, b"\xe2"), _equal(builder, second, b"\x80\x81"))
+    return builder.or_(general, builder.and_(_equal(builder, lead, b"\xe3"), _equal(builder, second, b"\x80")))
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
@@ -208,3 +222,21 @@ def count_bits(_typing: Any, _bits: Any) -> Any:
 def signed(value: Any) -> int:
     """A number as a signed integer: Numba makes a float of what a signed and an unsigned one give together."""
     return np.int64(value)  # type: ignore[return-value]  # an int to Numba
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def punctuation_at(_typing: Any, array: Any, at: Any) -> Any:
+    """Bit ``k`` says whether byte ``at + k`` is of a punctuation mark beyond ASCII (U+0080 to 00BF, 2000 to 207F, 3000 to 303F)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        held = []
+        for step in (-2, -1, 0, 1):
+            place = (args[0], builder.add(args[1], ir.Constant(_LONG, step)))
+            lanes = builder.load(_pointer(context, builder, signature, place, _VECTOR))
+            lanes.align = 1
+            held.append(lanes)
+        pairs = builder.or_(_equal(builder, held[2], b"\xc2"), _equal(builder, held[1], b"\xc2"))
+        marks = [_is_mark(builder, held[place], held[place + 1]) for place in range(3)]
+        return builder.bitcast(_any(builder, [pairs, *marks]), _LONG)
+
+    return types.uint64(array, at), generate

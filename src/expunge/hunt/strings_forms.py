@@ -21,8 +21,13 @@ from expunge.terms import FieldType, Value, text_of
 LONGEST = 512
 """Bytes of an identifier that are compared; what is longer is known by its beginning."""
 
-WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
-"""What the sweep calls a word."""
+_WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
+_PUNCTUATION = re.compile(rb"\xc2[\x80-\xbf]|\xe2[\x80\x81][\x80-\xbf]|\xe3\x80[\x80-\xbf]")
+
+
+def words_of(content: bytes) -> Iterator[re.Match[bytes]]:
+    """What the sweep calls words: letters and digits of ASCII and whatever is beyond, but for the general and CJK punctuation."""
+    return _WORD.finditer(_PUNCTUATION.sub(lambda found: b" " * len(found.group()), content))
 
 
 _SHORT, _LONG = 7, 64
@@ -115,7 +120,7 @@ def _plain(text: str, form: Form, *, weak: bool) -> Iterator[Written]:
     if weak:
         yield Written(Way.WEAK, form, content)
         return
-    words = len(WORD.findall(content))
+    words = sum(1 for _ in words_of(content))
     if len(content) >= SHORTEST:
         yield Written(Way.SPAN, form, content)
     if (len(content) < SHORTEST and words) or (words > 1 and "@" not in text):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from expunge.hunt.strings_compile import compiled, inlined, leading, load8, lowest, signed, words_at
+from expunge.hunt.strings_compile import beyond_at, compiled, inlined, leading, load8, lowest, punctuation_at, signed, words_at
 from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE
 
 _U = np.uint64
@@ -73,6 +73,8 @@ def read_words(pad: Any, first: int, last: int, before: Any, ends: Any, hashes: 
     """Ends and hashes of the words that end in ``[first, last)``; both multiples of 64. ``before`` is the block before's mask."""
     for base in range(first, last, 64):
         mask = words_at(pad, base)
+        if beyond_at(pad, base) != 0:
+            mask &= ~punctuation_at(pad, base)
         left = ((mask << _ONE) | (before >> _LOW6)) & ~mask
         while left != 0:
             bit = lowest(left)

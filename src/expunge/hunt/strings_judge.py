@@ -117,9 +117,10 @@ class Judge:
         bits, words = float(self.prints.bits[number]), self._form(number, Form(form))
         if kind == RAW:
             return (Tier.FOUND, 1.0, words) if bits >= bits_of.WEAK else (Tier.REVIEW, 0.4, words)
-        if kind in {FORM, WEAK} and not _is_one(view, at):
+        mail = bits == bits_of.MAIL and not self.prints.text[number]
+        if kind in {FORM, WEAK} and not _is_one(view, at, mail=mail):
             return None
-        clean = _is_bordered(view, at, mail=bits == bits_of.MAIL and not self.prints.text[number])
+        clean = _is_bordered(view, at, mail=mail)
         name = bool(self.prints.name[number])
         named, sure = self._field(number, view, at) if clean and (bits < self.found or name) else (False, False)
         if name or (kind == WEAK and not named):
@@ -170,10 +171,10 @@ def _continues(left: bytes, right: bytes) -> bool:
     return (left.isdigit() and right.isdigit()) or (left.isalpha() and right.isalpha())
 
 
-def _is_one(view: View, at: tuple[int, int]) -> bool:
+def _is_one(view: View, at: tuple[int, int], *, mail: bool) -> bool:
     """Whether groups of one identifier stand near each other, in one line, and not inside a longer word or number."""
     held = view.content[at[0] : at[1]].tobytes()
-    if b"\n" in held or _WIDE_GAP.search(held):
+    if b"\n" in held or _WIDE_GAP.search(held) or (mail and b"@" not in held):
         return False
     before, after = view.before(at[0], 2), view.after(at[1], 2)
     left = before[-1:] in {b"-", b".", b":", b"/"} and before[:1].isdigit() and held[:1].isdigit()

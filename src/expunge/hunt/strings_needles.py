@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from expunge.hunt.prints import Role, Trace
 from expunge.hunt.strings_bits import identifier_bits, is_name, word_bits
-from expunge.hunt.strings_forms import WORD, Form, Way, Written, spellings, written
+from expunge.hunt.strings_forms import Form, Way, Written, spellings, words_of, written
 from expunge.hunt.strings_hash import needle_grams, needle_words
 from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL
 from expunge.terms import text_of
@@ -96,7 +96,7 @@ def _take_text(draft: Draft, trace: Trace) -> None:
     number = draft.begin(trace, 0.0)
     for spelling in spellings(trace.value):
         content = spelling.encode("utf-8", "replace")
-        words = [found.span() for found in WORD.finditer(content)]
+        words = [found.span() for found in words_of(content)]
         draft.bits[number] = max(draft.bits[number], identifier_bits(spelling))
         if len(words) < LEAST:
             if not content.isascii() and len(content) >= 2 * SHORTEST:  # no blanks between words: known by its bytes
@@ -172,7 +172,7 @@ def _page(draft: Draft) -> bytes:
 
 def _passages(passages: Sequence[tuple[int, bytes]]) -> Arrays:
     hashes, _, behind = _hash_words([content for _, content in passages])
-    words = [found.group().decode("utf-8", "replace").lower() for _, content in passages for found in WORD.finditer(content)]
+    words = [found.group().decode("utf-8", "replace").lower() for _, content in passages for found in words_of(content)]
     known = {word: word_bits(word) for word in set(words)}
     return {
         "passage_print": np.array([number for number, _ in passages], np.int32),
@@ -192,7 +192,7 @@ def read_page(page: bytes) -> tuple[list[str], Arrays]:
         with np.load(io.BytesIO(page), allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         header = json.loads(arrays.pop("header").tobytes())
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         raise ValueError("this is not a page of identifiers and texts") from None
     if header.get("format") != MAGIC:
         raise ValueError("this page of identifiers and texts has another version")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,8 +18,11 @@ from expunge.hunt.strings_needles import PASSAGE, Arrays, _hash_words, read_page
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 
-GROUP = 64 << 20
-"""Bytes of pages whose tables (2.5 times as many) are asked in one sweep: some 240,000 needles. More take several sweeps."""
+GROUP = 48 << 20
+"""Bytes of pages whose tables (2.5 times as many) are asked in one sweep: some 180,000 needles. More take several sweeps."""
+
+MEMORY = 320 << 20
+"""Bytes of tables in memory, those of 500,000 needles; more lie in unnamed temporary files. With what building takes, under 1 GB."""
 
 GRAMS, SURE = 10, 2
 """Grams that stand for a passage, the rarest ones, and how many of them even if they aren't rare: any of them brings it to comparison."""
@@ -56,11 +60,6 @@ class Group:
     numbers: npt.NDArray[np.int64]  # sorted
     number_print: npt.NDArray[np.int32]
 
-    @property
-    def size(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in _arrays(self.tables)) + self.whole_print.nbytes + self.whole_form.nbytes
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Prints:
@@ -74,12 +73,46 @@ class Prints:
     text: npt.NDArray[np.bool_]
 
 
-def _arrays(tables: Tables) -> Iterator[npt.NDArray[Any]]:
-    for one in tables:
-        if isinstance(one, np.ndarray):
-            yield one
-        else:
-            yield one[0]
+def _arrays(held: object) -> Iterator[npt.NDArray[Any]]:
+    if isinstance(held, np.ndarray):
+        yield held
+    elif isinstance(held, tuple):
+        for one in held:
+            yield from _arrays(one)
+    elif isinstance(held, Group):
+        for name in fields(held):
+            yield from _arrays(getattr(held, name.name))
+
+
+def size_of(group: Group) -> int:
+    """Bytes of a group's arrays."""
+    return sum(array.nbytes for array in _arrays(group))
+
+
+def _on_disk(group: Group) -> Group:
+    """The same with its arrays in a file without a name, which the system may drop from memory and read again."""
+    with tempfile.TemporaryFile() as file:
+        for array in _arrays(group):
+            file.write(array.tobytes())
+            file.write(b"\0" * (-array.nbytes % 64))
+        file.write(b"\0" * 64)
+        file.flush()
+        # "c" because Numba takes an array that can't be written for another type; nobody writes
+        whole = np.asarray(np.memmap(file, np.uint8, mode="c"))
+    begun = iter(np.cumsum([0] + [-(-array.nbytes // 64) * 64 for array in _arrays(group)]).tolist())
+    moved: Group = _moved(group, whole, begun)
+    return moved
+
+
+def _moved(held: Any, whole: npt.NDArray[np.uint8], begun: Iterator[int]) -> Any:
+    if isinstance(held, np.ndarray):
+        begin = next(begun)
+        return whole[begin : begin + held.nbytes].view(held.dtype)
+    if isinstance(held, Group):
+        return Group(*(_moved(getattr(held, name.name), whole, begun) for name in fields(held)))
+    if isinstance(held, Table | Filter | Tables):
+        return type(held)(*(_moved(one, whole, begun) for one in held))
+    return held
 
 
 def build(pages: Iterable[bytes]) -> tuple[list[Group], Prints]:
@@ -106,12 +139,16 @@ def build(pages: Iterable[bytes]) -> tuple[list[Group], Prints]:
         held.append(arrays)
         size += sum(array.nbytes for array in arrays.values())
         if size > GROUP:
-            groups.append(_group(_merged(held)))
+            groups.append(_kept(_group(_merged(held)), groups))
             held, size = [], 0
     if held:
-        groups.append(_group(_merged(held)))
+        groups.append(_kept(_group(_merged(held)), groups))
     meta = {name: np.concatenate([one[name] for one in metas]) for name in metas[0]} if metas else _no_meta()
     return groups, Prints(list(labels), meta["subject"], meta["label"], meta["bits"], meta["name"], meta["text"])
+
+
+def _kept(group: Group, others: list[Group]) -> Group:
+    return _on_disk(group) if sum(map(size_of, (*others, group))) > MEMORY else group
 
 
 def _no_meta() -> Arrays:
@@ -186,7 +223,7 @@ def _group(page: Arrays) -> Group:
         raws=_filter(raw_keys, 34, 40),
         raw_grams=raws[0],
         raw_shapes=raws[1],
-        whole=_table(distinct, np.arange(len(distinct))),
+        whole=_table(distinct, np.arange(len(distinct)), spare=0.25),
     )
     return Group(
         tables=tables,
