@@ -288,7 +288,7 @@ def decode(pad: Any, length: int, flags: Any, out: Any, source: Any) -> int:
             end = PAD + ((block - quiet) << 6)
             if what == ESCAPED:
                 size = _unescape(pad, max(begin - MARGIN, PAD), min(end + MARGIN, limit), out, source, size)
-                size = _gap(out, source, size, min(end, limit - 1))
+                size = _gap(out, source, size, min(end + MARGIN, limit))
             elif what == WIDE:
                 size = _wide(pad, max(begin - MARGIN, PAD), min(end + MARGIN, limit), out, source, size)
             else:

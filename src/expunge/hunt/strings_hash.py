@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from expunge.hunt.strings_compile import beyond_at, compiled, inlined, leading, load8, lowest, punctuation_at, signed, words_at
-from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE
+from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, start_of
 
 _U = np.uint64
 FOLD = _U(0x2020202020202020)
@@ -117,3 +117,22 @@ def needle_grams(pad: Any, starts: Any, lengths: Any, fold: bool, grams: Any, wh
         else:
             for step in range(RAW_STRIDE):
                 grams[i, step] = raw_gram(pad, start + step)
+
+
+@inlined
+def hash_words(pad: Any, ends: Any, first: int, last: int) -> Any:
+    """64 bits of the whole words that end at ``ends[first:last]``: a word's own hash knows only its last eight bytes."""
+    state = K3
+    for at in range(first, last):
+        start = start_of(pad, ends[at])
+        state = (state ^ hash_span(pad, start, ends[at] - start, True)) * K1
+    return state
+
+
+@compiled
+def needle_wholes(pad: Any, ends: Any, behind: Any, wholes: Any) -> None:
+    """The same for each needle of several words."""
+    first = 0
+    for i in range(len(behind)):
+        wholes[i] = hash_words(pad, ends, first, behind[i])
+        first = behind[i]

@@ -80,6 +80,7 @@ class Tables(NamedTuple):
     weak: Table  # of first words: form
     form_first: Ints
     form_words: Longs
+    form_wholes: Longs
     spans: Filter
     span_grams: Table  # a shape, or (LISTED) how many there are and the first one's place << 16
     span_shapes: npt.NDArray[np.int64]  # length, place of the gram in the span << 16, and the checks of such spans << 32
@@ -178,6 +179,13 @@ def add_hit(hits: Any, count: int, kind: int, start: int, end: int, ref: int, sh
 def start_of(pad: Any, end: int) -> int:
     """Where the word begins that ends before ``end``."""
     at = end
-    while at > PAD and (pad[at - 1] >= 128 or 48 <= pad[at - 1] <= 57 or 97 <= (pad[at - 1] | 32) <= 122):
+    while at > PAD:
+        byte = pad[at - 1]
+        if byte >= 128:
+            lead, second = pad[at - 3], pad[at - 2]
+            if second == 0xC2 or (lead == 0xE2 and second in (0x80, 0x81)) or (lead == 0xE3 and second == 0x80):
+                break
+        elif not (48 <= byte <= 57 or 97 <= (byte | 32) <= 122):
+            break
         at -= 1
     return at

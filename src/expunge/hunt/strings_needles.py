@@ -19,7 +19,7 @@ import numpy.typing as npt
 from expunge.hunt.prints import Role, Trace
 from expunge.hunt.strings_bits import identifier_bits, is_name, word_bits
 from expunge.hunt.strings_forms import Form, Way, Written, spellings, words_of, written
-from expunge.hunt.strings_hash import needle_grams, needle_words
+from expunge.hunt.strings_hash import needle_grams, needle_wholes, needle_words
 from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL
 from expunge.terms import text_of
 
@@ -120,14 +120,16 @@ def padded(contents: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     return np.frombuffer(whole, dtype=np.uint8), starts, lengths
 
 
-def _hash_words(contents: Sequence[bytes]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The hashes of all words, their ends, and where each content's words end among them."""
+def hash_all_words(contents: Sequence[bytes]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """The hashes of all words, where each content's end among them, and a hash of all words of each content."""
     pad, starts, lengths = padded(contents)
     size = len(pad) - PAD - TAIL
     ends, hashes = np.empty(size // 2 + 2, np.int32), np.empty(size // 2 + 2, np.uint64)
     count = needle_words(pad, size, ends, hashes)
-    kept = ends[:count].astype(np.int64)
-    return hashes[:count].copy(), kept, np.searchsorted(kept, starts + lengths, side="right")
+    behind = np.searchsorted(ends[:count].astype(np.int64), starts + lengths, side="right")
+    wholes = np.empty(len(contents), np.uint64)
+    needle_wholes(pad, ends, behind, wholes)
+    return hashes[:count].copy(), behind, wholes
 
 
 def _hashed(parts: Sequence[tuple[int, Form, bytes]], prefix: str, columns: int, *, fold: bool) -> Arrays:
@@ -159,8 +161,9 @@ def _page(draft: Draft) -> bytes:
     arrays |= _hashed(spans, "span", 2 * STRIDE, fold=True) | _hashed(raws, "raw", RAW_STRIDE, fold=False)
     for way, prefix in ((Way.WORDS, "form"), (Way.WEAK, "weak")):
         parts = draft.parts.get(way, [])
-        hashes, _, behind = _hash_words([content for _, _, content in parts])
-        arrays |= _column(parts, prefix) | {f"{prefix}_word": hashes, f"{prefix}_behind": behind.astype(np.int32)}
+        hashes, behind, wholes = hash_all_words([content for _, _, content in parts])
+        arrays |= _column(parts, prefix)
+        arrays |= {f"{prefix}_word": hashes, f"{prefix}_behind": behind.astype(np.int32), f"{prefix}_whole": wholes}
     numbers = draft.parts.get(Way.NUMBER, [])
     arrays |= _column(numbers, "number")
     arrays["number_value"] = np.array([int(content) for _, _, content in numbers], np.int64)
@@ -171,7 +174,7 @@ def _page(draft: Draft) -> bytes:
 
 
 def _passages(passages: Sequence[tuple[int, bytes]]) -> Arrays:
-    hashes, _, behind = _hash_words([content for _, content in passages])
+    hashes, behind, _ = hash_all_words([content for _, content in passages])
     words = [found.group().decode("utf-8", "replace").lower() for _, content in passages for found in words_of(content)]
     known = {word: word_bits(word) for word in set(words)}
     return {

@@ -14,7 +14,7 @@ from expunge.hunt.strings_compile import compiled
 from expunge.hunt.strings_fields import context_words
 from expunge.hunt.strings_hash import K2, join
 from expunge.hunt.strings_layout import CONTEXT, LISTED, RAW_STRIDE, SHORTEST, STRIDE, Filter, Table, Tables, put_all
-from expunge.hunt.strings_needles import PASSAGE, Arrays, _hash_words, read_page
+from expunge.hunt.strings_needles import PASSAGE, Arrays, hash_all_words, read_page
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 
@@ -217,6 +217,7 @@ def _group(page: Arrays) -> Group:
         weak=_table(forms.weak_keys, forms.weak_values),
         form_first=forms.first,
         form_words=forms.words,
+        form_wholes=np.concatenate([page["form_whole"], page["weak_whole"]]),
         spans=_filter(span_keys, 34, 40),
         span_grams=spans[0],
         span_shapes=spans[1],
@@ -299,7 +300,7 @@ def _forms(page: Arrays) -> _Forms:
     first = np.concatenate([[0], behind]).astype(np.int32)
     _, inverse, counts = np.unique(page["form_word"], return_inverse=True, return_counts=True)
     rarest = _rarest(first[: strong + 1], counts[inverse] if strong else np.empty(0, np.int64))
-    context, _, _ = _hash_words([word.encode() for word in context_words(page["weak_labels"].tolist())])
+    context, _, _ = hash_all_words([word.encode() for word in context_words(page["weak_labels"].tolist())])
     at = np.minimum(rarest - first[:strong], 255)
     return _Forms(
         np.concatenate([words[rarest], context]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from expunge.hunt.strings_compile import compiled, inlined, signed
-from expunge.hunt.strings_hash import K2, join, read_words
+from expunge.hunt.strings_hash import K2, hash_words, join, read_words
 from expunge.hunt.strings_layout import CONTEXT, FORM, PAD, RECENT, TEXT, WEAK, add_hit, is_in, is_set, may_hold, place_of, start_of
 
 CHUNK = 32 << 10
@@ -64,6 +64,8 @@ def _ask_form(pad: Any, tables: Any, work: Any, words: int, first: int, form: in
         if work.hashes[first + at] != tables.form_words[begin + at]:
             return count
     end = work.ends[last]
+    if hash_words(pad, work.ends, first, last + 1) != tables.form_wholes[form]:
+        return count
     return add_hit(hits, count, kind, start_of(pad, work.ends[first]), end, form, 1.0, 0.0, end + 2)
 
 

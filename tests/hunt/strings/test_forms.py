@@ -194,7 +194,7 @@ def test_a_text_is_found_however_it_is_set(content: str) -> None:
     ],
 )
 def test_an_edited_text_is_seen(content: str) -> None:
-    assert any((one.subject, one.tier) != (2, None) for one in look(content.encode()))
+    assert any(one.subject == 2 for one in look(content.encode()))
 
 
 @pytest.mark.parametrize("said", [SPOKEN_RUSSIAN, SPOKEN_RUSSIAN.upper(), SPOKEN_JAPANESE])
