@@ -1,9 +1,10 @@
 """Still pictures: a snapshot of somebody, or a thumbnail taken out of their clip, encoded anew, resized, brightened or cropped.
 
 Two snapshots of one fixed camera are alike wherever nobody stands, so likeness as a whole says nothing. A still that comes from a clip is
-kept with the clip's *background* (its median picture): what must agree is what stands before it. A snapshot without a clip must agree in
-every block of the picture: where one differs the copy is another moment, or has something drawn over it, and is for review at most.
-An empty scene taken twice in one light can't be told from a copy; it shows everywhere, also in listed stores, and is demoted there.
+kept with the clip's *background* (its median picture): what stands before it must agree, and it is for review only. A snapshot without a
+clip must agree in every block of the picture alike: where one differs the copy is another moment, or something was drawn over it, and it
+is for review at most. A scene that is empty and still, taken twice in one light, can't be told from a copy; it shows in listed stores too,
+and is demoted there.
 """
 
 from __future__ import annotations
@@ -46,6 +47,18 @@ _SETTLED = 0.98
 _BLOCK = 6
 _SAME, _NEAR = 0.25, 0.35
 """Residue in a block, as a share of the picture's contrast: 0.02-0.2 in copies; where somebody stands in one of two 0.5 and more."""
+
+_LITTLE, _EVEN = 0.1, 4.5
+"""A copy's residue is even: its worst block differs by no more than a tenth of the contrast, or 4.5 times as much as half of the blocks.
+(Copies: 0.01-0.1, 1.5-4.6 times. Two snapshots of one door in which hardly anything differs: 0.23-0.39, 15-28 times.)"""
+
+_FRONT = 0.9
+"""Agreement of what stands before the background, for review. Another person at the same spot of one door reaches as much now and then, on
+cells so coarse: a thumbnail out of a clip never stands by itself."""
+
+_LITTLE, _EVEN = 0.1, 4.5
+"""A copy's residue is even: its worst block differs by no more than a tenth of the contrast, or 4.5 times as much as half of the blocks.
+(Copies: 0.01-0.1, 1.5-4.6 times. Two snapshots of one door in which hardly anything differs: 0.23-0.39, 15-28 times.)"""
 
 _FRONT_FOUND, _FRONT_REVIEW = 0.9, 0.9
 """Agreement of what stands before the background. Another person at the same spot of one door reaches 0.9 too: to be found, every
@@ -174,10 +187,11 @@ class Gallery:
             return None
         residue = _blocks((grey - gain * ours - offset) ** 2) ** 0.5 / grey.std()
         same = float((residue <= _SAME).mean())
-        sure = bool(residue.max() <= _NEAR and same > 1 - 2 / residue.size)
+        even = residue.max() <= min(_NEAR, max(_LITTLE, _EVEN * float(np.median(residue))))
+        sure = bool(even and same > 1 - 2 / residue.size)
         if self.stills.backed[still]:
             front = _before(ours, down @ self.stills.backs[still].astype(np.float32) @ across.T, grey)
-            return Likeness(still, front, sure and front >= _FRONT_FOUND) if front >= _FRONT_REVIEW else None
+            return Likeness(still, front, sure=False) if front >= _FRONT else None
         return Likeness(still, same, sure) if sure or same >= _REVIEW_BLOCKS else None
 
 
