@@ -3,7 +3,7 @@
 Spans are folded twice: their grams crudely, by one instruction, their whole exactly: what the first confuses the second tells apart.
 """
 
-# ruff: noqa: FBT001 - numbers are bytes, bits and offsets; a kernel takes no keywords
+# ruff: noqa: FBT001, FBT003 - a kernel takes no keywords
 from __future__ import annotations
 
 from typing import Any

@@ -123,7 +123,7 @@ def test_a_million_clean_lines_show_nobody() -> None:
     traces = list(Corpus(3).traces(20_000))
     by = matcher(traces)
     keys = {str(one.value).lower() for one in traces}
-    content = Corpus(8).plain(110 << 20)
+    content = Corpus(8).plain(125 << 20)
     assert content.count(b"\n") >= 1_000_000
     seen = [one for one in by.look(Blob(PLACE, 0, content)) if one.tier is Tier.FOUND]
     shown = [content[one.offset or 0 :][: one.length].decode().lower() for one in seen]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from expunge.hunt import strings_search
-from expunge.hunt.pieces import Blob, Media, Numbers, Place, Vectors
+from expunge.hunt.pieces import Blob, Column, Media, Numbers, Place, Vectors
 from expunge.hunt.prints import Kind, Matcher, Role, Sighting, Tier, Trace
 from expunge.terms import FieldType
 from tests.hunt.strings.looking import MAIL, PLACE, SAID, TRACES, found, home, look, matcher, rows, texts
@@ -63,7 +63,7 @@ def test_offset_length_and_context_say_where_it_is() -> None:
 def test_opaque_windows_and_media_are_left_to_others() -> None:
     content = FILLER + MAIL.encode()
     assert not list(home().look(Blob(PLACE, 0, content, opaque=True)))
-    assert not list(home().look(Media(PLACE, "audio", lambda: (_ for _ in ()).throw(OSError), 9)))  # type: ignore[arg-type, return-value]  # never opened
+    assert not list(home().look(Media(PLACE, "audio", lambda: (_ for _ in ()).throw(OSError), 9)))  # never opened
 
 
 def test_names_of_places_are_looked_at_once_each() -> None:
@@ -108,7 +108,7 @@ def test_large_integers_are_seen_anywhere_and_odd_floats_nowhere() -> None:
 
 
 def test_columns_of_other_kinds_and_empty_ones_are_nothing() -> None:
-    columns = {"v": Vectors(np.zeros((2, 4), np.float32)), "t": texts(["", ""]), "b": Numbers(np.array([True, False]))}
+    columns: dict[str, Column] = {"v": Vectors(np.zeros((2, 4), np.float32)), "t": texts(["", ""]), "b": Numbers(np.array([True, False]))}
     assert not list(home().look(rows(columns, 2)))
     assert not list(home().look(rows({"t": texts([]), "n": Numbers(np.array([], np.int64))}, 0)))
     assert look(b"") == []
