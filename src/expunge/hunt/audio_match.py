@@ -1,7 +1,7 @@
 """Finds segments in a chunk of sound: words vote for (segment, delay), phases decide.
 
-All clips are looked up at once: a chunk costs about the same whether ten or thousands are sought, for words that many segments share are
-not asked (they tell nothing), and the number of candidates that are weighed is bounded by the chunk's length.
+All clips are looked up at once. What a chunk costs is bounded, however many are sought: words that many segments share are not asked (they
+tell nothing), and only so many candidates are weighed per second of sound. 5,000 clips cost four times as much as ten.
 """
 
 from __future__ import annotations
