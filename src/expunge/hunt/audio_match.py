@@ -65,7 +65,7 @@ CHANCE = 0.22
 """What agreement falls by per root of a second heard: short stretches agree by chance."""
 
 FOUND, REVIEW = 0.31, 0.15
-"""Agreement less chance. Of 430,000 pairs of different recordings, of few people who say the same, none reached 0.26, 15 reached 0.15."""
+"""Agreement less chance. Of 430,000 pairs of different recordings, of few people who say the same, none reached 0.26, 14 reached 0.15."""
 
 
 @dataclass(frozen=True, slots=True)
