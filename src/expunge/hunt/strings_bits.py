@@ -6,6 +6,7 @@ needles (17 bits) one in 2**13 random numbers of nine digits is a needle by chan
 
 from __future__ import annotations
 
+import math
 import re
 
 FOUND_MARGIN, FOUND_LEAST = 24.0, 36.0
@@ -21,7 +22,7 @@ EXACT_FOUND, EXACT_REVIEW = 44.0, 36.0
 EDITED_FOUND, EDITED_FOUND_SHARE = 72.0, 0.88
 """Bits and share of a text that are seen again. Two of the same template that differ in one name have shares up to 0.85."""
 EDITED_REVIEW_MARGIN, EDITED_REVIEW_LEAST, EDITED_REVIEW_SHARE = 24.0, 32.0, 0.55
-"""The same for review: with 45,000 texts of one language 40 bits, at which one in 900 other sentences of it is shown."""
+"""The same for review: with 45,000 texts of one language 39 bits."""
 
 MAIL = 64.0
 """Bits of a mail address, whatever its letters: there is one owner."""
@@ -85,3 +86,8 @@ def identifier_bits(text: str) -> float:
     each = 2.3 if not digits else 5.0 if mixed else 4.0
     wide = sum(letter > _LAST_ALPHABETIC for letter in text)  # an ideograph tells as much as a word
     return 3.3 * digits + each * (letters - wide) + 8.0 * wide
+
+
+def edited_least(texts: int) -> float:
+    """Bits of an edited text below which it isn't shown, given how many texts are looked for."""
+    return max(EDITED_REVIEW_LEAST, EDITED_REVIEW_MARGIN + math.log2(max(texts, 1)))

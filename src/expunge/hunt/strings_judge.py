@@ -82,8 +82,7 @@ class Judge:
         told = math.log2(max(needles, 1))
         self.found = max(bits_of.FOUND_LEAST, bits_of.FOUND_MARGIN + told)
         self.review = max(bits_of.REVIEW_LEAST, bits_of.REVIEW_MARGIN + told)
-        texts = math.log2(max(int(prints.text.sum()), 1))
-        self.edited = max(bits_of.EDITED_REVIEW_LEAST, bits_of.EDITED_REVIEW_MARGIN + texts)
+        self.edited = bits_of.edited_least(int(prints.text.sum()))
         self._fits: Callable[[str, int], bool] = lru_cache(maxsize=4096)(lambda name, label: fits(name, prints.labels[label]))
 
     def weak_column(self, column: str | None) -> bool:

@@ -40,6 +40,10 @@ SPAN, RAW, FORM, WEAK, TEXT = range(5)
 ESCAPED, HEX, BASE64, WIDE, BINARY = 1, 2, 4, 8, 16
 """What a block of 64 bytes shows, so that it is decoded or searched for raw needles."""
 
+CHUNK = 32 << 10
+"""Bytes whose words are hashed before they are asked for: their hashes are still in the caches."""
+REACH = 320
+"""Words before and behind one that may be looked at: an identifier of 512 bytes has at most 256."""
 LISTED_MOST = 1 << 16
 """Passages listed in one chunk: its words can't be in more than some thousand unless each is in dozens of passages."""
 RECENT = 1024
@@ -51,7 +55,7 @@ CONTEXT = 0xFFFFFF
 
 _U = np.uint64
 _ONE, _TWO, _SIX, _LOW6 = _U(1), _U(2), _U(6), _U(63)
-_B32, _B45, _B48 = _U(32), _U(45), _U(48)
+_B32, _B45, _B47 = _U(32), _U(45), _U(47)
 
 
 class Table(NamedTuple):
@@ -71,10 +75,10 @@ class Filter(NamedTuple):
 class Tables(NamedTuple):
     """Everything that a sweep asks, for one group of needles. ``*_at`` is where in the needle a key lies."""
 
-    known: Bytes  # 2**19 bits by hash: words that are in any text
-    named: Bytes  # the same of words by which identifiers or fields are known
+    known: Bytes  # 2**19 times two bits by hash: words that are in any text, and those by which identifiers or fields are known
     words: Filter  # grams of texts, and first words of weak identifiers
     grams: Table  # of passages: place of the gram's last word, words << 8, first word's place << 16, bits in halves << 48
+    least: np.float64  # bits of a passage below which nobody wants to see it
     passage_words: npt.NDArray[np.uint32]  # per word 27 bits of its hash, and its bits of information in halves
     anchors: Table  # of words: form and place, shifted by 8; CONTEXT for words of fields' names
     weak: Table  # of first words: form
@@ -97,7 +101,7 @@ class Work(NamedTuple):
     hashes: Longs
     chosen: Ints
     flags: Bytes
-    names: Ints
+    names: Ints  # words by which identifiers or fields are known
     places: Ints  # words at which a passage was listed, with room for LISTED_MOST
     passages: npt.NDArray[np.int64]
     touched: npt.NDArray[np.uint32]
@@ -161,9 +165,9 @@ def may_hold(table: Any, key: Any) -> Any:
 
 
 @inlined
-def is_in(bitmap: Any, word: Any) -> Any:
-    """One if a word's bit is set in a bitmap of 2**19."""
-    return (bitmap[word >> _B48] >> np.uint8((word >> _B45) & _U(7))) & 1
+def told_of(known: Any, word: Any) -> int:
+    """Two bits: whether a word is in a text (1), and whether it names an identifier or a field (2)."""
+    return signed(known[word >> _B47] >> np.uint8(((word >> _B45) & _U(3)) << _ONE)) & 3
 
 
 @inlined

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from expunge.hunt.strings_bits import edited_least
 from expunge.hunt.strings_compile import compiled
 from expunge.hunt.strings_fields import context_words
 from expunge.hunt.strings_hash import K2, join
@@ -23,6 +24,9 @@ GROUP = 48 << 20
 
 MEMORY = 320 << 20
 """Bytes of tables in memory, those of 500,000 needles; more lie in unnamed temporary files. With what building takes, under 1 GB."""
+
+LINE = 64
+"""Bytes of a cache line, at which each array begins."""
 
 GRAMS, SURE = 10, 2
 """Grams that stand for a passage, the rarest ones, and how many of them even if they aren't rare: any of them brings it to comparison."""
@@ -89,24 +93,27 @@ def size_of(group: Group) -> int:
     return sum(array.nbytes for array in _arrays(group))
 
 
-def _on_disk(group: Group) -> Group:
-    """The same with its arrays in a file without a name, which the system may drop from memory and read again."""
-    with tempfile.TemporaryFile() as file:
-        for array in _arrays(group):
-            file.write(array.tobytes())
-            file.write(b"\0" * (-array.nbytes % 64))
-        file.write(b"\0" * 64)
-        file.flush()
-        # "c" because Numba takes an array that can't be written for another type; nobody writes
-        whole = np.asarray(np.memmap(file, np.uint8, mode="c"))
-    begun = iter(np.cumsum([0] + [-(-array.nbytes // 64) * 64 for array in _arrays(group)]).tolist())
-    moved: Group = _moved(group, whole, begun)
+def _kept(group: Group, others: list[Group]) -> Group:
+    """The same with its arrays behind one another: in one block of memory, which the system gives in huge pages (a third less time is lost
+    looking up addresses), or, beyond ``MEMORY``, in a file without a name, which it may drop from memory and read again.
+    """  # noqa: D205 - one sentence
+    arrays = list(_arrays(group))
+    ends = np.cumsum([0] + [-(-array.nbytes // LINE) * LINE for array in arrays]).tolist()
+    if sum(map(size_of, (*others, group))) <= MEMORY:
+        whole = np.empty(ends[-1] + LINE, np.uint8)
+    else:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(ends[-1] + LINE)
+            whole = np.asarray(np.memmap(file, np.uint8, mode="r+"))
+    for begin, array in zip(ends, arrays, strict=False):
+        whole[begin : begin + array.nbytes] = array.view(np.uint8).ravel()
+    moved: Group = _moved(group, whole, iter(ends))
     return moved
 
 
 def _moved(held: Any, whole: npt.NDArray[np.uint8], begun: Iterator[int]) -> Any:
     if isinstance(held, np.ndarray):
-        begin = next(begun)
+        begin = next(begun)  # a multiple of LINE
         return whole[begin : begin + held.nbytes].view(held.dtype)
     if isinstance(held, Group):
         return Group(*(_moved(getattr(held, name.name), whole, begun) for name in fields(held)))
@@ -124,6 +131,7 @@ def build(pages: Iterable[bytes]) -> tuple[list[Group], Prints]:
     labels: dict[str, int] = {}
     metas: list[Arrays] = []
     groups: list[Group] = []
+    texts = 0
     held: list[Arrays] = []
     begun = size = 0
     for page in pages:
@@ -136,19 +144,16 @@ def build(pages: Iterable[bytes]) -> tuple[list[Group], Prints]:
         weak = np.unique(metas[-1]["label"][arrays["weak_print"] - begun])
         arrays["weak_labels"] = np.array([list(labels)[one] for one in weak], np.str_)
         begun += len(metas[-1]["subject"])
+        texts += int(metas[-1]["text"].sum())
         held.append(arrays)
         size += sum(array.nbytes for array in arrays.values())
         if size > GROUP:
-            groups.append(_kept(_group(_merged(held)), groups))
+            groups.append(_kept(_group(_merged(held), edited_least(texts)), groups))
             held, size = [], 0
     if held:
-        groups.append(_kept(_group(_merged(held)), groups))
+        groups.append(_kept(_group(_merged(held), edited_least(texts)), groups))
     meta = {name: np.concatenate([one[name] for one in metas]) for name in metas[0]} if metas else _no_meta()
     return groups, Prints(list(labels), meta["subject"], meta["label"], meta["bits"], meta["name"], meta["text"])
-
-
-def _kept(group: Group, others: list[Group]) -> Group:
-    return _on_disk(group) if sum(map(size_of, (*others, group))) > MEMORY else group
 
 
 def _no_meta() -> Arrays:
@@ -195,7 +200,7 @@ def _fill(words: Any, keys: Any, room: Any, low: Any, high: Any) -> None:
         words[((key >> half) * room) >> half] |= (one << ((key >> low) & six)) | (one << ((key >> high) & six))
 
 
-def _group(page: Arrays) -> Group:
+def _group(page: Arrays, least: float) -> Group:
     span_keys, span_rows, span_at = _choose_window(page["span_gram"], page["span_length"])
     raw_keys = page["raw_gram"].ravel()
     raw_at = np.tile(np.arange(RAW_STRIDE), len(page["raw_length"]))
@@ -208,10 +213,10 @@ def _group(page: Arrays) -> Group:
     forms = _forms(page)
     numbers = np.argsort(page["number_value"], kind="stable")
     tables = Tables(
-        known=_bitmap(passages.words),
-        named=_bitmap(forms.anchor_keys),
+        known=_known(passages.words, forms.anchor_keys),
         words=_filter(np.concatenate([passages.keys, forms.weak_keys ^ K2]), 0, 6),
         grams=_table(passages.keys, passages.values, spare=2),
+        least=np.float64(least),
         passage_words=((passages.words >> np.uint64(32)).astype(np.uint32) & ~np.uint32(31)) | (passages.bits * 2).astype(np.uint32),
         anchors=_table(forms.anchor_keys, forms.anchor_values),
         weak=_table(forms.weak_keys, forms.weak_values),
@@ -275,11 +280,12 @@ def _shapes(keys: Keys, at: npt.NDArray[Any], length: npt.NDArray[Any], check: n
     return _table(distinct, np.where(alone, shapes[first], begin << 16 | LISTED | np.minimum(counts, LISTED - 1))), shapes[listed]
 
 
-def _bitmap(words: Keys) -> npt.NDArray[np.uint8]:
-    bitmap = np.zeros(1 << 16, np.uint8)
-    places = (words >> np.uint64(45)).astype(np.int64)
-    np.bitwise_or.at(bitmap, places >> 3, (1 << (places & 7)).astype(np.uint8))
-    return bitmap
+def _known(texts: Keys, names: Keys) -> npt.NDArray[np.uint8]:
+    known = np.zeros(1 << 17, np.uint8)
+    for told, words in ((1, texts), (2, names)):
+        slots = ((words >> np.uint64(45)) & np.uint64(3)).astype(np.uint8)
+        np.bitwise_or.at(known, (words >> np.uint64(47)).astype(np.int64), np.uint8(told) << (slots << np.uint8(1)))
+    return known
 
 
 @dataclass(frozen=True, slots=True, repr=False)

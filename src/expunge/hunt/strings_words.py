@@ -9,14 +9,27 @@ import numpy as np
 
 from expunge.hunt.strings_compile import compiled, inlined, signed
 from expunge.hunt.strings_hash import K2, hash_words, join, read_words
-from expunge.hunt.strings_layout import CONTEXT, FORM, PAD, RECENT, TEXT, WEAK, add_hit, is_in, is_set, may_hold, place_of, start_of
+from expunge.hunt.strings_layout import (
+    CHUNK,
+    CONTEXT,
+    FORM,
+    PAD,
+    REACH,
+    RECENT,
+    TEXT,
+    WEAK,
+    add_hit,
+    is_set,
+    may_hold,
+    place_of,
+    start_of,
+    told_of,
+)
 
-CHUNK = 32 << 10
-"""Bytes whose words are hashed before they are asked for: their hashes are still in the first-level cache."""
 AHEAD, AHEAD_BYTES, NEAR_WORDS = 40, 600, 6
 """How far after a word of a field's name: numbers of a list go on, another word ends it from the sixth on (``profile: {a: 1, id: 17}``)."""
-LEAST_SHARE, LEAST_BITS = 0.55, 32.0
-"""Of a passage, below which nobody wants to see it: the least of ``strings_bits``."""
+LEAST_SHARE = 0.55
+"""Of a passage's bits, below which nobody wants to see it: as ``strings_bits``."""
 SLACK = 48
 """Bytes behind a passage that must be there before it is told: a word or two may have been put in."""
 
@@ -34,11 +47,11 @@ def _choose(tables: Any, hashes: Any, texts: Any, names: Any, first: int, last: 
     kept, before = text, 0
     for i in range(first, last):
         word = hashes[i]
-        known = signed(is_in(tables.known, word))
+        told = told_of(tables.known, word)
         texts[kept], names[name] = i, i
-        kept += known & before
-        name += signed(is_in(tables.named, word))
-        before = known
+        kept += told & before
+        name += told >> 1
+        before = told & 1
     out = text
     for at in range(text, kept):
         i = texts[at]
@@ -118,8 +131,8 @@ def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int
     recent = 2 * (begin & (RECENT - 1))
     if work.seen[recent] == begin and first < work.seen[recent + 1]:
         return count
-    low, high = words, -1
     total = value >> 48
+    low, high = words, -1
     missing = signed(total * (1 - LEAST_SHARE))
     bits = straight = 0
     for at in range(length):
@@ -139,7 +152,7 @@ def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int
             missing -= told
             if missing < 0:
                 return count
-    if bits < LEAST_BITS * 2:
+    if bits < 2 * tables.least:
         return count
     needed = PAD + size + SLACK if last >= words else work.ends[last] + SLACK
     work.seen[recent], work.seen[recent + 1] = begin, high
@@ -165,29 +178,57 @@ def _list_passages(tables: Any, work: Any, first: int, last: int, count: int) ->
     return count
 
 
+@inlined
+def _ask_until(pad: Any, size: int, tables: Any, work: Any, words: int, until: int, texts: int, names: int, hits: Any, count: int) -> Any:
+    """Ask for the chosen words before ``until``; what is still to be asked comes to the front. The count, and how many wait."""
+    asked = 0
+    while asked < texts and work.chosen[asked] < until:
+        asked += 1
+    for at in range(_list_passages(tables, work, 0, asked, 0)):
+        count = _ask_passage(pad, size, tables, work, words, work.places[at], work.passages[at], hits, count)
+    for at in range(asked, texts):
+        work.chosen[at - asked] = work.chosen[at]
+    texts -= asked
+    asked = 0
+    while asked < names and work.names[asked] < until:
+        count = _ask_anchor(pad, tables, work, words, work.names[asked], hits, count)
+        asked += 1
+    for at in range(asked, names):
+        work.names[at - asked] = work.names[at]
+    return count, texts, names - asked
+
+
+@inlined
+def _forget(work: Any, shift: int, words: int, texts: int, names: int) -> None:
+    """Drop the first words, so that the arrays of words stay in the second-level cache, with the filters."""
+    for at in range(shift, words):
+        work.hashes[at - shift], work.ends[at - shift] = work.hashes[at], work.ends[at]
+    for at in range(texts):
+        work.chosen[at] -= shift
+    for at in range(names):
+        work.names[at] -= shift
+    for at in range(RECENT):
+        work.seen[2 * at + 1] -= shift
+
+
 @compiled
 def sweep_words(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int, all_weak: bool) -> int:
     """Texts, short identifiers, and weak ones behind a field's name (everywhere if ``all_weak``)."""
     work.hashes[:3] = 0
     work.ends[:3] = PAD
-    before, words, done, texts, names, asked = _U(0), 3, 3, 0, 0, 0
+    work.seen[:] = -1
+    before, words, done, texts, names, weak = _U(0), 3, 3, 0, 0, 3
     last = PAD + ((size >> 6) + 1) * 64
     for first in range(PAD, last, CHUNK):
         before, words = read_words(pad, first, min(first + CHUNK, last), before, work.ends, work.hashes, words)
-        ready = texts  # the words that follow these have now been read
         texts, names = _choose(tables, work.hashes, work.chosen, work.names, done, words, texts, names)
-        done = words
-        listed = _list_passages(tables, work, asked, ready, 0)
-        for at in range(listed):
-            count = _ask_passage(pad, size, tables, work, words, work.places[at], work.passages[at], hits, count)
-        asked = ready
-    listed = _list_passages(tables, work, asked, texts, 0)
-    for at in range(listed):
-        count = _ask_passage(pad, size, tables, work, words, work.places[at], work.passages[at], hits, count)
-    for at in range(names):
-        count = _ask_anchor(pad, tables, work, words, work.names[at], hits, count)
-    work.seen[:] = 0
-    if all_weak:
-        for i in range(3, words):
-            count = _ask_weak(pad, tables, work, words, i, hits, count)
+        until = words if first + CHUNK >= last else words - REACH
+        count, texts, names = _ask_until(pad, size, tables, work, words, until, texts, names, hits, count)
+        if all_weak:
+            for i in range(weak, until):
+                count = _ask_weak(pad, tables, work, words, i, hits, count)
+        shift = max(until - REACH, 0)
+        _forget(work, shift, words, texts, names)
+        words -= shift
+        done, weak = words, max(until - shift, 3)
     return count
