@@ -22,7 +22,7 @@ from enum import StrEnum
 
 from expunge.errors import AmbiguousOwnership
 from expunge.policy.catalog import Catalog, CollectionNote, Problem, Reference, SubjectKind
-from expunge.terms import Field, ForeignKey, Shape
+from expunge.terms import ForeignKey, Shape
 
 
 class Via(StrEnum):
@@ -89,21 +89,6 @@ class Ownership:
             seen.add(one)
             todo += [edge.owner for edge in self.into(one) if edge.owner not in seen]
         return None
-
-    def owner_path(self, collection: str) -> list[tuple[str, str]]:
-        """The hops (collection, field) from a record to its subject, by the first edge of each collection."""
-        path: list[tuple[str, str]] = []
-        seen: set[str] = set()
-        while collection not in self.roots and collection not in seen:
-            seen.add(collection)
-            edge = next(iter(self.into(collection)), None)
-            if edge is None:
-                return path
-            path.append((collection, edge.owned_field))
-            collection = edge.owner
-        if collection in self.roots:
-            path.append((collection, self.roots[collection].field))
-        return path
 
 
 def ownership(catalog: Catalog, shapes: Mapping[str, Sequence[Shape]]) -> Ownership:
@@ -340,13 +325,6 @@ def _marked(edges: Iterable[Edge], live: Mapping[str, Shape]) -> set[Edge]:
         key = enforced(field, to.split(".", 1)[1], to_field, live.get(holder)) if same_store else None
         marked.add(Edge(edge.owned, edge.owned_field, edge.owner, edge.owner_field, edge.via, key is not None))
     return marked
-
-
-def field_of(address: str, name: str, shapes: Mapping[str, Sequence[Shape]]) -> Field | None:
-    """A collection's live field, or ``None``."""
-    store, collection = address.split(".", 1)
-    shape = next((one for one in shapes.get(store, ()) if one.name == collection), None)
-    return shape.field(name) if shape else None
 
 
 def _ambiguous(note: CollectionNote, message: str, example: str) -> Problem:
