@@ -1,0 +1,1 @@
+"""Asks: households, profiles, verifiable parental consent, notices."""

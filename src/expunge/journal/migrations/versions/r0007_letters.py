@@ -1,0 +1,10 @@
+"""Messages to people, and what became of them."""
+
+from __future__ import annotations
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Make their tables."""

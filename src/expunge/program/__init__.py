@@ -1,0 +1,1 @@
+"""Answers: public claims, each bound to a control that runs."""

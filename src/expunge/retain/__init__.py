@@ -1,0 +1,1 @@
+"""Ends: retention terms, chosen auto-delete, idle child profiles, dated purges."""
