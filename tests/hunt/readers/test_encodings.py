@@ -12,6 +12,7 @@ import random
 import urllib.parse
 import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -191,3 +192,28 @@ def test_nothing_is_looked_for_in_a_name() -> None:
 
     looking = Look(Place("s"), Meter(Limits(), None))
     assert list(looking.at(Window(0, memoryview(b""), 0, last=True))) == list(looking.end()) == []
+
+
+@given(
+    content=st.binary(min_size=48, max_size=6_000),
+    before=st.sampled_from(["", " ", '"', "=", ",", "\\n", "%3D", "%2F", "\\u003d", "models/", "sha512-", "maya_", "a+", "v1/emb/"]),
+    padded=st.booleans(),
+    safe=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+@example(content=b"\x0a\x02\xe7\x9c\xfa\x40" + random.Random(3).randbytes(760), before='"', padded=True, safe=False)  # no secret
+def test_what_is_encoded_at_random_is_read_whatever_stands_around_it(content: bytes, before: str, padded: bool, safe: bool) -> None:  # noqa: FBT001 - drawn
+    """Content that by chance begins like text or a file when it is read from a wrong letter on is read from the right one all the same."""
+    varied = content + random.Random(len(content)).randbytes(48)  # no secret
+    encoded = (base64.urlsafe_b64encode if safe else base64.b64encode)(varied).decode()
+    text = f'{{"a": {before}{encoded if padded else encoded.rstrip("=")} }}\n'
+    looked = look(LOG + text.encode() + LOG)
+    everything = looked.everything() + b"".join(looked.opaque.values()) + b"".join(body for _, body in looked.media.values())
+    assert varied in everything
+
+
+def test_an_embedding_that_looks_shifted_is_read_from_its_first_letter() -> None:
+    every = np.random.default_rng(19).standard_normal((3, 192)).astype(np.float32)
+    lines = [json.dumps({"v": base64.b64encode(one.tobytes()).decode()}) for one in every]
+    held = look("\n".join(lines).encode()).plain["base64"]
+    assert all(one.tobytes() in held for one in every)

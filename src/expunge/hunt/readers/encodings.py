@@ -119,31 +119,29 @@ class Look:
         sizes = found[:, 1] - found[:, 0]
         short = found[(sizes >= 2 * kernel.BLOCK) & (sizes <= _SHORT)]
         if len(short):
-            into = np.empty(int(sizes.sum()) + len(short) + 64, dtype=np.uint8)
-            ends = np.empty((len(short), 3), dtype=np.int64)
+            into = np.empty(3 * int((short[:, 1] - short[:, 0]).sum()) + 4 * len(short) + 64, dtype=np.uint8)
+            ends = np.empty((4 * len(short), 4), dtype=np.int64)
             count = shorts(data, short, _BEGINS, np.empty(_SHORT, dtype=np.uint8), into, ends)
-            yield from self._lines(window, short, into[:count], ends)
+            if count:
+                yield from self._lines(window, short, into[: int(ends[count - 1, 1]) + 1], ends[:count])
         for begin, end, _, _ in found[sizes > _SHORT].tolist():
-            name, content = decoded(bytes(window.data[begin:end]))
-            if content:
-                yield self._nested(name, window.offset + begin, io.BytesIO(content), len(content))
+            for name, skipped, content in decoded(data, begin, end, _BEGINS):
+                yield self._nested(name, window.offset + begin + skipped, io.BytesIO(content), len(content))
 
     def _lines(
         self, window: Window, short: npt.NDArray[np.int64], into: kernel.Bytes, ends: npt.NDArray[np.int64]
     ) -> Iterator[Blob | Nested]:
         """Decoded short runs to their views; those that begin like a file are opened as one."""
-        filled = ends[:, 1] > ends[:, 0]
         for name, kind in (("base64", 0), ("hex", 1)):
-            mine = filled & (ends[:, 2] & 1 == kind)
+            mine = ends[:, 2] & 1 == kind
             if mine.all():
                 yield from self._view(name).add(into.tobytes())
             elif mine.any():
-                yield from self._view(name).add(b"".join(into[begin : end + 1].tobytes() for begin, end, _ in ends[mine].tolist()))
-        for row in np.flatnonzero(filled & (ends[:, 2] >= 2)).tolist():  # noqa: PLR2004  # the mark of ``shorts``
-            content = into[ends[row, 0] : ends[row, 1]].tobytes()
+                yield from self._view(name).add(b"".join(into[begin : end + 1].tobytes() for begin, end, _, _ in ends[mine].tolist()))
+        for begin, end, kind, run in ends[ends[:, 2] >= 2].tolist():  # noqa: PLR2004  # the mark of ``shorts``
+            content = into[begin:end].tobytes()
             if known_binary(content):
-                name = "hex" if ends[row, 2] & 1 else "base64"
-                yield self._nested(name, window.offset + int(short[row, 0]), io.BytesIO(content), len(content))
+                yield self._nested("hex" if kind & 1 else "base64", window.offset + int(short[run, 0]), io.BytesIO(content), len(content))
 
     def _finished(self, run: Run) -> Iterator[Blob | Nested]:
         try:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import binascii
 
+import numpy as np
+
 from expunge.hunt.pieces import Why
+from expunge.hunt.readers import runs_kernel as kernel
 from expunge.hunt.readers.runs_kernel import VARIED
 from expunge.hunt.readers.signs import known_binary, textlike
 from expunge.hunt.spool import Exceeded, Meter, Slice, Spool
@@ -36,11 +39,13 @@ def bare(text: bytes) -> bytes:
 
 def shift(text: bytes) -> int:
     """How many characters stand before the base64 itself: a run may begin with the end of something else (``key/AAAA``)."""
-    for skipped in range(4):
-        begin = from_base64(text[skipped : skipped + 256])
-        if known_binary(begin) or textlike(begin):
-            return skipped
-    return 0
+    return next((skip for skip in range(4) if _evident(text[skip:])), 0)
+
+
+def _evident(text: bytes) -> bool:
+    """Whether base64 that begins here begins as a known file does, or is text."""
+    begin = from_base64(text[:256])
+    return known_binary(begin) or textlike(begin)
 
 
 def from_base64(text: bytes) -> bytes:
@@ -57,14 +62,21 @@ def from_hex(text: bytes) -> bytes:
     return binascii.a2b_hex(text[: end - end % 2])
 
 
-def decoded(text: bytes) -> tuple[str, bytes]:
-    """The encoding's name and the content of a whole run; no content if it is none."""
-    text = bare(compact(text))
+def decoded(data: kernel.Bytes, begin: int, end: int, pairs: kernel.Bytes) -> list[tuple[str, int, bytes]]:
+    """What a whole run in ``data`` may hold: the encoding's name, the letters passed over, and the content; nothing if it is none.
+
+    ``pairs`` marks the first two bytes of known content.
+    """
+    text = bare(compact(data[begin:end].tobytes()))
     if len(set(text[:4096])) < VARIED:
-        return ("base64", b"")
+        return []
     if is_hex(text):
-        return ("hex", from_hex(text))
-    return ("base64", from_base64(text[shift(text) :]))
+        return [("hex", 0, from_hex(text))]
+    letters = np.frombuffer(text, dtype=np.uint8)
+    tried = kernel.shifts(data, begin, end, letters, pairs, np.empty(256, dtype=np.uint8))
+    skips = [skip for skip in range(4) if tried >> skip & 1]
+    evident = [skip for skip in skips if _evident(text[skip:])]
+    return [("base64", skip, from_base64(text[skip:])) for skip in (sorted({*evident, skips[0]}) if evident else skips)]
 
 
 class Run:

@@ -17,6 +17,9 @@ _DIGEST = 64
 
 _SAMPLE = 48
 
+_PREFIX = 64
+"""Letters in which a separator is looked for that ends something else."""
+
 _SIX = np.full(256, 255, dtype=np.uint8)
 for _value, _character in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):
     _SIX[_character] = _value
@@ -117,23 +120,70 @@ def _known(content: Bytes, begins: Bytes) -> bool:
 
 
 @compiled
-def _shift(letters: Bytes, begins: Bytes, into: Bytes) -> int:
-    """How many characters stand before base64 itself: a run may begin with the end of something else (``key/AAAA``)."""
+def _evident(letters: Bytes, begins: Bytes, into: Bytes) -> int:
+    """From which of the first four letters on the content begins as a known one does, or is text; -1 if from none."""
     for skip in range(4):
         size = _from_base64(letters[skip : skip + 4 * _SAMPLE // 3], 0, into)
         if _known(into[:size], begins) or _text(into[:size]):
             return skip
-    return 0
+    return -1
+
+
+@compiled
+def _prefixed(letters: Bytes) -> bool:
+    """Whether a word and a separator begin the run (``models/``, ``sha512-``, ``maya_``): capitals, small letters, digits, in this order."""
+    rank = 0
+    for at in range(min(letters.size, _PREFIX)):
+        one = letters[at]
+        kind = 0 if 0x41 <= one <= 0x5A else 1 if 0x61 <= one <= 0x7A else 2 if 0x30 <= one <= 0x39 else 3
+        if kind == 3:
+            return at > 0
+        if kind < rank:
+            return False
+        rank = kind
+    return False
+
+
+@compiled
+def _padding(data: Bytes, end: int) -> int:
+    """How many signs of padding follow, 1 or 2; 0 where there is none, or what follows it says that it is something else."""
+    count = 0
+    while count < 3 and end + count < data.size and data[end + count] == 0x3D:
+        count += 1
+    return count if count < 3 and (end + count >= data.size or _SIX[data[end + count]] == 255) else 0
+
+
+@compiled
+def shifts(data: Bytes, begin: int, end: int, letters: Bytes, begins: Bytes, into: Bytes) -> int:
+    """From which of a run's first four letters base64 may begin, a bit for each.
+
+    A run may begin with the end of something else: of an escape (``\\nAAAA``, ``%2FAAAA``) or of a path (``key/AAAA``). Padding tells it
+    exactly. Without any, what begins like text or a file tells it mostly, but content at random does so once in 500 times in a wrong
+    place: so all four are tried where the run doesn't stand by itself, and the first one besides the evident one where it does.
+    """
+    by_itself = (begin == 0 or (data[begin - 1] != 0x5C and data[begin - 1] != 0x25)) and not _prefixed(letters)
+    padding = _padding(data, end)
+    exact = (letters.size + padding) % 4 if padding else -1
+    evident = _evident(letters, begins, into)
+    if exact == 0 and by_itself:
+        return 1
+    if exact >= 0:
+        return 1 << exact | (1 << evident if evident >= 0 else 0) | by_itself
+    if by_itself:
+        return 1 | (1 << evident if evident >= 0 else 0)
+    return 15
 
 
 @compiled
 def shorts(data: Bytes, found: npt.NDArray[np.int64], begins: Bytes, letters: Bytes, into: Bytes, ends: npt.NDArray[np.int64]) -> int:
     """Decode runs (rows of ``found``: begin and end) one after the other into ``into``, each with a line's end behind it.
 
-    ``ends`` gets, for each row, where its content begins, where it ends, and 1 if it is hex, 2 if it begins as one of the pairs
-    ``begins`` (both: 3). A run that is none, or only a digest, has no content. The bytes written.
+    ``ends``, of four rows for each run, gets where its content begins, where it ends, 1 if it is hex, 2 if it begins as one of the pairs
+    ``begins`` (both: 3), and the run: a row for each letter from which base64 may begin. A run that is none, or only a digest, has no row.
+    ``into`` has room for three bytes a character, and four a run. How many rows.
     """
     to = 0
+    rows = 0
     seen = np.zeros(256, dtype=np.uint8)
     for row in range(found.shape[0]):
         count = _letters(data, found[row, 0], found[row, 1], letters)
@@ -143,21 +193,21 @@ def shorts(data: Bytes, found: npt.NDArray[np.int64], begins: Bytes, letters: By
         for one in run[:256]:
             varied += seen[one] == 0
             seen[one] = 1
-        ends[row, 0] = ends[row, 1] = to
-        ends[row, 2] = 0
         if varied < VARIED or count < 8:
             continue
         skip = _hex_from(run)
-        if skip >= 0:
-            size = _from_hex(run, skip, into[to:])
-            ends[row, 2] = 1
-            if size <= _DIGEST and not _text(into[to : to + size]):
+        tried = 1 if skip >= 0 else shifts(data, found[row, 0], found[row, 1], run, begins, into[to:])
+        for shift in range(4):
+            if tried >> shift & 1 == 0:
                 continue
-        else:
-            size = _from_base64(run, _shift(run, begins, into[to:]), into[to:])
-        if _known(into[to : to + size], begins):
-            ends[row, 2] += 2
-        ends[row, 1] = to + size
-        into[to + size] = 0x0A
-        to += size + 1
-    return to
+            size = _from_hex(run, skip, into[to:]) if skip >= 0 else _from_base64(run, shift, into[to:])
+            if skip >= 0 and size <= _DIGEST and not _text(into[to : to + size]):
+                continue
+            ends[rows, 0] = to
+            ends[rows, 1] = to + size
+            ends[rows, 2] = (skip >= 0) + 2 * _known(into[to : to + size], begins)
+            ends[rows, 3] = row
+            into[to + size] = 0x0A
+            to += size + 1
+            rows += 1
+    return rows
