@@ -54,6 +54,40 @@ def test_a_row_that_comes_before_verification_is_mopped_up(place: Place) -> None
     assert sql(place, "select * from messages where id >= 900") == [(901, None, 41, None), (902, 41, None, "LATE from another")]
 
 
+def test_a_late_reference_to_whoever_went_is_cut(place: Place) -> None:
+    """Another household's child is put under the erased adult's care meanwhile: the child stays, the reference goes."""
+    insert = once(lambda: sql(place, "insert into profiles values (99, 2, 31, 'LATE')"), "profiles")
+    with opened(place) as library, wrapped(library, "app", reclaim=insert):
+        _, (standing,) = library.erase(["adult:31"], patience=SOON)
+        assert standing.complete
+        row = rows_of(statement_of(library, standing))["app.profiles"]
+        assert (row["after"], row["late"]) == (0, 1)
+    assert sql(place, "select household_id, guardian_id, nickname from profiles where id = 99") == [(2, None, "LATE")]
+
+
+def test_a_reference_that_leaves_by_itself_before_it_is_looked_for_is_no_residue(place: Place) -> None:
+    insert = once(lambda: sql(place, "insert into profiles values (99, 2, 31, 'LATE')"), "profiles")
+    with (
+        opened(place) as library,
+        wrapped(library, "app", reclaim=insert, locate=lambda _: sql(place, "delete from profiles where id = 99")),
+    ):
+        _, (standing,) = library.erase(["adult:31"], patience=SOON)
+        assert standing.complete
+        assert rows_of(statement_of(library, standing))["app.profiles"]["late"] == 0
+
+
+def test_a_person_s_own_record_that_is_there_again_is_an_operator_s_matter(place: Place) -> None:
+    """It may be a newcomer's with the same key: nothing of theirs is touched, and the run is not done."""
+    again = once(lambda: sql(place, "insert into profiles values (11, 2, null, 'AGAIN')"), "profiles")
+    with opened(place) as library, wrapped(library, "app", reclaim=again):
+        _, (standing,) = library.erase(["child:11"], patience=SOON / 10)
+        assert not standing.complete
+        assert [(step.name, step.error_code) for step in standing.waiting] == [("after:app.profiles", "residue-left")]
+        assert "newcomer" in str(standing.waiting[0].error_message)
+        assert [incident.kind for incident in library.incidents()] == ["residue"]
+    assert sql(place, "select nickname from profiles where id = 11") == [("AGAIN",)]
+
+
 def test_a_late_object_is_mopped_up_with_its_versions(place: Place) -> None:
     def late() -> None:
         for where in ("media/voice/11/late.wav", "media/.versions/voice/11/late.wav/1"):

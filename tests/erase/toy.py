@@ -136,6 +136,7 @@ class Wrapped:
         return self.store.describe()
 
     def locate(self, selector: Selector, carry: Sequence[str] = ()) -> Iterator[Located]:
+        self._about("locate", selector.collection)
         return self.store.locate(selector, carry)
 
     def erase(self, step: Step) -> Iterator[int]:

@@ -190,8 +190,8 @@ def _clean(rooms: Rooms, lease: Lease, target: Target, mopped: Counter[str]) -> 
     """The last verification of one target, and how many records came late that a narrow request does not mean."""
     if not _worth_verifying(target):
         return Residue(0, 0, note="nothing could match"), 0
-    selector, late = target.selector, list[Target]()
-    for round_ in range(MOPS + 1):
+    selector, late, round_ = target.selector, list[Target](), 0
+    while True:
         found = _store(rooms, lease).verify(selector)
         left = found.live + sum(rooms.stores[one.collection.split(".", 1)[0]].verify(one.selector).live for one in late)
         if not left or round_ == MOPS:
@@ -201,7 +201,7 @@ def _clean(rooms: Rooms, lease: Lease, target: Target, mopped: Counter[str]) -> 
         if not again.targets and again.selector == selector:
             break
         mopped.update(mop(rooms, lease, again.targets, f"late{round_}"))
-        selector, late = again.selector, [*late, *again.targets]
+        selector, late, round_ = again.selector, [*late, *again.targets], round_ + 1
     return replace(found, live=left), len(selector.minus - target.selector.minus)
 
 
