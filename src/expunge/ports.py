@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from expunge.terms import FieldType, Identifier, Json, Record
 
@@ -162,5 +162,36 @@ class Hunter(Protocol):
             StoreError: a place can't be reached: nothing is known of it then.
             MissingExtra: an optional library is not installed.
             KeyDestroyed: the run is closed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Letter:
+    """A message to one person. ``to`` is the address, ``about`` the registry number under whose key it is sealed and with whom it goes.
+
+    ``template`` names the text, ``fields`` fill it in. ``key`` makes posting idempotent: two letters with one key are one letter.
+    """
+
+    to: Identifier
+    channel: Literal["email", "text", "push", "console"]
+    template: str
+    fields: Mapping[str, str]
+    about: int
+    key: str
+
+    def __repr__(self) -> str:
+        """Nothing of whom it goes to, nor of what it says."""
+        return f"Letter({self.channel!r}, {self.template!r})"
+
+
+class Outbox(Protocol):
+    """Where letters are put; they are durable from there, and go out when they are due."""
+
+    def post(self, letters: Sequence[Letter], not_before: datetime | None = None) -> list[str]:
+        """Take these letters, set-wise; their ids, in order. ``not_before`` (aware, UTC) is the earliest time of sending.
+
+        Raises:
+            KeyDestroyed: a person's key is gone, and nothing is written to, or kept about, them any more; no letter was taken.
         """
         ...
