@@ -18,6 +18,7 @@ from examples.home.where import Amounts, Where
 from expunge.app.library import Standing
 from expunge.errors import InvalidRequest
 from expunge.terms import Scope, Span
+from tests.erase.spelled import USERS, estate
 from tests.erase.toy import SOON, opened, rows_of, statement_of
 from tests.faults.killing import Place
 from tests.unit.test_estate import keys_of, lines_of, objects_of, points_of, rollups_of
@@ -205,3 +206,58 @@ def test_a_scope_that_names_nothing_is_refused(scope: Scope, said: str, place: P
             with pytest.raises(InvalidRequest, match=said):
                 act([f"child:{CHILD}"], scope)
         assert library.runs() == []
+
+
+BOOKS = """
+create table users (id integer primary key, email text);
+create table clips (id integer primary key, user_id integer references users(id), said text, at timestamp);
+create table bills (id integer primary key, user_id integer references users(id), clip_id integer, paid text, at timestamp);
+create index clips_user on clips(user_id);
+create index bills_user on bills(user_id);
+insert into users values (1, 'ann@toy.example'), (2, 'ben@toy.example');
+insert into clips values (1, 1, 'one', '2026-01-01'), (2, 1, 'two', '2026-03-01'), (3, 2, 'three', '2026-01-01');
+insert into bills values (1, 1, 1, 'for one', '2026-01-02'), (2, 1, 2, 'for two', '2026-03-02'), (3, 1, null, 'alone', '2026-03-03');
+insert into bills values (4, 2, 3, 'for three', '2026-01-02')
+"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "kept"),
+    [
+        (Scope(), 3),
+        (Scope(categories=("user.content.private",)), 2),
+        (Scope(categories=("user.financial",)), 3),
+        (Scope(categories=("user.name",)), 0),
+        (Scope(captured=Span(datetime(2026, 2, 1, tzinfo=UTC), None)), 2),
+        (Scope(items=("app.clips/1",)), 1),
+        (Scope(items=("app.bills/3",)), 1),
+    ],
+    ids=["everything", "what bills are made from", "bills", "neither", "lately", "one clip", "one bill"],
+)
+def test_what_the_policy_keeps_of_a_scope_is_told_with_its_basis(scope: Scope, kept: int, tmp_path: Path) -> None:
+    """A request for less is told what of it stays, as one for everything is; of what it does not mean, nothing."""
+    collections = {
+        "users": USERS,
+        "clips": {"id": "pk", "user_id": "> users.id", "said": "user.content.private", "at": "", "meta": "{captured_at: at}"},
+        "bills": {
+            "id": "pk",
+            "user_id": "> users.id",
+            "clip_id": "> clips.id",
+            "paid": "user.financial",
+            "at": "",
+            "meta": "{owned_by: user_id, derived_from: app.clips, verb: keep, keep: {basis: tax law, for: 10 years}, captured_at: at}",
+        },
+    }
+    place = estate(tmp_path / "books", BOOKS, collections)
+    with opened(place) as library:
+        planned = library.plan(["user:1"], scope)
+        assert sum(planned.work.kept["app.bills"].values()) == kept
+        _, (standing,) = library.erase(["user:1"], scope, patience=SOON)
+        assert standing.complete
+        (request,) = [note.request_id for note in standing.receipts if note.request_id]
+        for statement in (statement_of(library, standing), statement_of(library, standing, request)):
+            row = rows_of(statement).get("app.bills")
+            assert (row and row["kept"]) == ({"records": kept, "basis": "tax law"} if kept else None)
+            assert not row or row["method"] in ([], ["unlink"]), "they stay, without references at what went"
+    with closing(sqlite3.connect(place.folder / "app.db")) as session:
+        assert session.execute("select count(*) from bills").fetchone() == (4,)

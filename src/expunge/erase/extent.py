@@ -29,14 +29,15 @@ class Extent:
     """Places (in the walk's rows) per collection.
 
     ``records`` go whole by the collection's own act, ``fields`` lose the fields that a category names, ``going`` are all whose owners leave
-    (for a request for everything the same as ``records``), ``staying`` have an owner who is not leaving. ``undated`` counts records that
-    a range of time could not place.
+    (for a request for everything the same as ``records``), ``staying`` have an owner who is not leaving. ``kept`` are those that the scope
+    reaches like the others, and that the policy keeps. ``undated`` counts records that a range of time could not place.
     """
 
     records: Mapping[str, frozenset[int]]
     fields: Mapping[str, frozenset[int]]
     going: Mapping[str, frozenset[int]]
     staying: Mapping[str, frozenset[int]]
+    kept: Mapping[str, frozenset[int]]
     undated: Mapping[str, int]
 
 
@@ -44,19 +45,21 @@ def extent(catalog: Catalog, held: Ownership, walked: Walked, outsiders: Mapping
     """Decide how far a plan's scope reaches. Pure."""
     staying = {address: found for address, found in outsiders.items() if found}
     going = {address: frozenset(range(len(rows))) - outsiders.get(address, frozenset()) for address, rows in walked.rows.items()}
+    keeps = {act.collection for act in plan.acts if act.what == "keep"}
     if plan.scope.everything():
-        return Extent(going, {}, going, staying, {})
+        return Extent(going, {}, going, staying, {address: going[address] for address in keeps}, {})
     undated: dict[str, int] = {}
     seeds = {address: _seeds(catalog, held, walked, address, going[address], plan, undated) for address in going}
     whole = {act.collection for act in plan.acts if act.what == "erase"}
     named = {act.collection for act in plan.acts if act.what == "fields"}
     direct = _named_whole(catalog, held, plan)
-    records = {address: set(seeds[address]) if address in direct else set[int]() for address in whole if address in seeds}
+    records = {address: set(seeds[address]) if address in direct else set[int]() for address in (whole | keeps) & seeds.keys()}
     _follow(catalog, held, walked, going, records, plan)
-    closed = {address: frozenset(found) for address, found in records.items()}
+    closed = {address: frozenset(found) for address, found in records.items() if address not in keeps}
     fields = {address: frozenset(seeds[address]) - closed.get(address, frozenset()) for address in named}
     touched = {address: frozenset(_touching(held, walked, address, found, closed)) for address, found in staying.items()}
-    return Extent(closed, fields, closed, touched, undated)
+    kept = {address: frozenset(found) for address, found in records.items() if address in keeps}
+    return Extent(closed, fields, closed, touched, kept, undated)
 
 
 def _named_whole(catalog: Catalog, held: Ownership, plan: Plan) -> set[str]:
@@ -72,7 +75,7 @@ def _named_whole(catalog: Catalog, held: Ownership, plan: Plan) -> set[str]:
             for category in one.categories
             for scope in plan.scope.categories
         )
-        if act.what == "erase" and not own_record and wanted:
+        if act.what in ("erase", "keep") and not own_record and wanted:
             found.add(act.collection)
     return found
 

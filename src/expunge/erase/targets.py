@@ -76,7 +76,7 @@ def make_targets(
         if act.what == "part":
             targets += maker.part(act, rows)
         elif act.what == "keep":
-            kept[act.collection] = _counted(rows, extent.going.get(act.collection, ()))
+            kept[act.collection] = _counted(rows, extent.kept.get(act.collection, ()))
         else:
             chosen = extent.fields if act.what == "fields" else extent.records
             targets += maker.erase(act, rows, chosen.get(act.collection, frozenset()))
