@@ -15,7 +15,7 @@ from expunge.app.library import Expunge, Standing
 from expunge.errors import InvalidRequest, UnknownRequest
 from expunge.journal.records import FindStatus, StepStatus
 from expunge.terms import Scope
-from tests.erase.toy import SOON, command, erased, found_in, opened, sql, statement_of, toy
+from tests.erase.toy import SOON, command, erased, found_in, opened, sql, statement_of, toy, wrapped
 from tests.faults.killing import Place
 
 HUNT = 'expunge: 1\nhunt: {owner: data platform, places: {share: {url: share}, lab: {url: "sqlite:///lab.db"}}}'
@@ -176,6 +176,69 @@ def test_one_deleted_clip_does_not_hunt_the_child(copied: Place) -> None:
         found = {one.place: one for one in library.finds(standing.run.id)}
         assert found["lab.tmp_asr.text"].certain, "what was said in it is hunted"
         assert "lab.tmp_asr.profile_id" not in found, "who said it is still with us"
+
+
+def bare_table(place: Place, *statements: str) -> None:
+    """A table in which nothing but what was said tells whose a row is."""
+    with closing(sqlite3.connect(place.folder / "lab.db")) as lab, lab:
+        for statement in statements:
+            lab.execute(statement)
+        lab.executemany("insert into heard values (?, ?)", [(1, SAID), (2, "somebody else said this one")])
+
+
+def listed(place: Place) -> None:
+    """The policy lists that table, found by content; somebody wrote it so."""
+    policy = place.folder / "expunge.yaml"
+    store = '  lab_adopted: {kind: sql, url: "sqlite:///lab.db", datasets: [lab.yml]}\ncontrol:'
+    policy.write_text(policy.read_text().replace("control:", store, 1))
+    collection = "{name: heard, meta: {expunge: {owned_by: [], found_by: content}}, fields: [{name: row_no}, {name: text}]}"
+    (place.folder / "lab.yml").write_text(f"dataset: [{{fides_key: lab, collections: [{collection}]}}]\n")
+
+
+def heard(place: Place) -> list[Any]:
+    with closing(sqlite3.connect(place.folder / "lab.db")) as lab:
+        return lab.execute("select text from heard order by row_no").fetchall()
+
+
+def test_rows_that_name_nobody_are_erased_by_what_they_say(place: Place) -> None:
+    bare_table(place, "create table heard (row_no integer primary key, text text)")
+    with opened(place) as library:
+        _, (standing,) = library.erase(["child:11"], patience=SOON)
+        assert not standing.complete
+        (adopted,) = library.adopt("lab.heard.text")
+        assert adopted.by_content
+    with opened(place) as anew:
+        assert anew.work(standing.run.id, patience=SOON)
+        ended = anew.status(standing.run.id)
+        assert ended.complete
+        assert statement_of(anew, ended)["hunt"]["adopted"] == {adopted.address: 1}
+    assert heard(place) == [("somebody else said this one",)]
+
+
+def test_rows_of_which_no_single_one_can_be_named_are_an_operators_matter(place: Place) -> None:
+    bare_table(place, "create table heard (row_no integer, text text, primary key (row_no, text))")
+    listed(place)
+    standing = erased(place, "child:11")
+    assert [(step.kind, step.error_code) for step in standing.waiting] == [("hunt", "store-refused")]
+    assert "primary key" in str(standing.waiting[0].error_message)
+    assert len(heard(place)) == 2
+
+
+def test_what_comes_back_in_an_adopted_place_is_never_done(place: Place) -> None:
+    again = "create trigger again after delete on heard begin insert into heard values (old.row_no, old.text); end"
+    bare_table(place, "create table heard (row_no integer primary key, text text)", again)
+    listed(place)
+    standing = erased(place, "child:11")
+    assert [(step.kind, step.error_code) for step in standing.waiting] == [("hunt", "residue-left")]
+    assert len(heard(place)) == 2
+
+
+def test_a_store_that_reads_nothing_is_named_in_the_receipt(place: Place) -> None:
+    """Its keys are hunted; what its records said is not, since nobody could take fingerprints of it."""
+    with opened(place) as library, wrapped(library, "app"):
+        _, (standing,) = library.erase(["child:11"], patience=SOON)
+        assert standing.complete
+        assert statement_of(library, standing)["hunt"]["not_fingerprinted"] == ["app.clips", "app.profiles"]
 
 
 def test_an_adoption_that_does_not_load_leaves_the_policy_as_it_was(copied: Place, standing: tuple[Expunge, Standing]) -> None:

@@ -291,6 +291,7 @@ def _hunt(steps: Sequence[StepRow]) -> Json:
     return {
         "scanned": sources,
         "not_scanned": not_scanned,
+        "not_fingerprinted": _result(steps, "prints").get("unreadable", []),
         "set_aside": held["set_aside"],
         "adopted": held["adopted"],
         "hits": held["finds"],
