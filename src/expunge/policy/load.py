@@ -174,7 +174,8 @@ def _terms(document: Document, written: Written) -> tuple[Term, ...]:
 
 def _children(document: Document, written: Written) -> Children | None:
     own = written.children
-    return Children(own.idle_after, own.notice, own.erase_within, document.mark(("children",))) if own else None
+    mark = document.mark(("children",))
+    return Children(own.idle_after, own.notice, own.erase_within, tuple(own.used_by), mark) if own else None
 
 
 def _access(document: Document, written: Written) -> dict[str, Access]:

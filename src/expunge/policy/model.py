@@ -56,11 +56,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """What happens to a minor's profile that nobody uses: idle this long, notice that long before, gone within so long of it."""
+    """What happens to a minor's profile that nobody uses: idle this long, notice that long before, gone within so long of it.
+
+    ``used_by`` are times (``store.collection.field``) of the child's own use; nothing else counts as use.
+    """
 
     idle_after: timedelta
     notice: timedelta
     erase_within: timedelta
+    used_by: tuple[str, ...] = ()
     mark: Mark | None = None
 
 

@@ -92,6 +92,9 @@ def _children(names: Declared) -> Iterator[Problem]:
         return
     if names.kinds and all(policy.at(("subjects", kind, "minor")) in (None, False) for kind in names.kinds):
         yield wrong(policy, ("children",), "no kind of subject is a minor", "write minor: true at the children's kind")
+    for path, address in policy.texts("children", "used_by"):
+        if address not in names.addresses():
+            yield dangling(policy, path, "field", address, names.addresses())
     try:
         notice, within = (duration(policy.at(("children", key))) for key in ("notice", "erase_within"))
     except ValueError:

@@ -62,6 +62,7 @@ class WrittenChildren(Strict):
     idle_after: Duration = Field(description="Idle when unused this long.")
     notice: Duration = Field(description="How long before the end the guardian is told.")
     erase_within: Duration = Field(description="Gone at the latest this long after it became idle.")
+    used_by: Texts = Field(default_factory=list, description="Times (store.collection.field) of what counts as use by the child.")
 
 
 class WrittenAccess(Strict):
