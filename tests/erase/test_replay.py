@@ -20,12 +20,13 @@ from examples.home.where import Amounts, Where
 from expunge.app.library import Expunge, Standing
 from expunge.erase.recognise import spellings
 from expunge.erase.replay import NO_DATE, NO_OWN_RECORD, NO_PLAN, NOT_FOUND, Replayed
-from expunge.erase.returned import AT_WORK
-from expunge.errors import Refused, UnknownStore
+from expunge.erase.returned import AT_WORK, NO_RANGE
+from expunge.errors import BadProof, Refused, UnknownStore
 from expunge.evidence.stones import Stone
 from expunge.terms import Identifier, Scope, Span
 from expunge.testing.clock import FakeClock
 from expunge.testing.services import PostgreSQL
+from tests.erase import spelled
 from tests.erase.toy import SOON, Wrapped, command, opened, sql, toy
 from tests.faults.killing import Place
 from tests.unit.test_estate import lines_of, objects_of, points_of, rollups_of, rows_of_sql
@@ -384,6 +385,36 @@ def test_a_range_begins_where_the_request_said(place: Place) -> None:
         assert sql(place, "select id from clips order by id") == after
 
 
+def test_a_range_whose_beginning_nobody_knows_is_told_and_another_s_receipt_refused(place: Place) -> None:
+    """The journal was lost too. Without the receipt nothing goes; one that tells of another scope was put there by somebody."""
+    dated(place, "at")
+    app = place.folder / "app.yml"
+    app.write_text(app.read_text().replace("{name: said,", "{name: at}\n          - {name: said,", 1))
+    sql(place, "alter table clips add column at timestamp")
+    sql(place, "update clips set at = '2026-03-01 00:00:00'")
+    copy = saved(place)
+    scope = Scope(captured=Span(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)))
+    with opened(place) as library:
+        _, (ranged,) = library.erase(["child:11"], scope, patience=SOON)
+        _, (whole,) = library.erase(["child:12"], patience=SOON)
+        (receipt,), (other,) = ([Path(note.path) for note in one.receipts if note.request_id] for one in (ranged, whole))
+    restored(place, copy, "app.db")
+    sql(place, "delete from clips where profile_id = 12")
+    sql(place, "delete from profiles where id = 12")
+    with closing(sqlite3.connect(place.folder / "state" / "journal.db")) as journal, journal:
+        journal.execute("update journal_requests set id = 'req_lost_' || kind || subject")
+    receipt.write_bytes(other.read_bytes())
+    before = sql(place, "select id from clips order by id")
+    with opened(place) as library:
+        with pytest.raises(BadProof, match="another scope"):
+            library.replay("app")
+        receipt.unlink()
+        replayed, standings = library.replay("app", patience=SOON)
+        assert standings == ()
+        assert doubts(replayed)["tombstones", NO_RANGE] > 0
+    assert sql(place, "select id from clips order by id") == before
+
+
 def test_a_tombstone_that_the_policy_cannot_plan_for_holds_up_nobody_else(place: Place) -> None:
     """Nothing here says when it was captured, so that what is new of a living child can't be told; the erased one goes all the same."""
     copy = saved(place)
@@ -468,18 +499,119 @@ def test_a_record_that_knows_a_person_by_their_address_only_is_undecided(place: 
         assert replayed.fields == {"app.letters.email": 1}
 
 
-def test_whom_nothing_is_found_of_is_told(place: Place) -> None:
-    """A key that a column of numbers with fractions holds is recognised, and not found: that is said, not passed over."""
-    sql(place, "create table scores(id integer primary key, profile_id real)")
+def test_an_address_that_somebody_else_has_by_now_is_theirs(place: Place) -> None:
+    """Their own record carries it: whose the letter is can be said, and it is not the erased person's."""
     with (place.folder / "app.yml").open("a") as file:
-        file.write("      - name: scores\n        fields:\n          - {name: id, fides_meta: {primary_key: true}}\n")
-        file.write("          - {name: profile_id, fides_meta: {references: [{dataset: app, field: profiles.id, direction: from}]}}\n")
+        file.write("      - name: letters\n        fields:\n          - {name: id, fides_meta: {primary_key: true}}\n")
+        file.write("          - {name: email, data_categories: [user.contact.email], fides_meta: {identity: email}}\n")
+    sql(place, "create table letters(id integer primary key, email text)")
+    ((email,),) = sql(place, "select email from people where id = 11")
     with opened(place) as library:
-        complete(library, library.erase(["child:11"], patience=SOON)[1])
-        sql(place, "insert into scores values (1, 11.0)")
-        replayed, _ = library.replay("app", patience=SOON)
-        assert replayed.people == 1
-        assert replayed.returned == 1 or doubts(replayed) == {("app", NOT_FOUND): 1}
+        complete(library, library.erase(["adult:11"], patience=SOON)[1])
+        sql(place, "update people set email = :email where id = 21", email=email)
+        sql(place, "insert into letters values (1, :email)", email=email)
+        replayed, standings = library.replay("app")
+        assert (replayed.undecided, replayed.returned, standings) == ((), 0, ())
+    assert sql(place, "select count(*) from letters") == [(1,)]
+
+
+REFERENCES = {
+    "users": {"id": "pk user_id", "email": "email", "handle": "user.name"},
+    "letters": {"id": "pk", "sent_to": "> users.email", "body": "user.content.private"},
+    "posts": {"id": "pk", "handle": "> users.handle", "body": "user.content.private"},
+    "replies": {"id": "pk", "post_id": "> posts.id", "quoted_id": "> posts.id", "body": "user.content.private"},
+    "visits": {"id": "pk", "user_id": "user_id", "body": "user.content.private"},
+    "pairs": {"one": "pk", "two": "pk", "user_id": "> users.id"},
+}
+TABLES = """
+create table users (id text primary key, email text unique, handle text unique);
+create table letters (id integer primary key, sent_to text references users(email), body text);
+create table posts (id integer primary key, handle text references users(handle), body text);
+create table replies (id integer primary key, post_id integer references posts(id), quoted_id integer references posts(id), body text);
+create table visits (id integer primary key, user_id text, body text);
+create table pairs (one integer, two integer, user_id text references users(id), primary key (one, two));
+create index letters_sent on letters(sent_to);
+create index posts_handle on posts(handle);
+create index replies_post on replies(post_id);
+create index replies_quoted on replies(quoted_id);
+create index visits_user on visits(user_id);
+create index pairs_user on pairs(user_id)
+"""
+ANN, BEN = "0cc175b9-c0f1-b6a8-31c3-99e269772661", "92eb5ffe-e6ae-2fec-3ad7-1c777531578f"
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Place:
+    """Ann and Ben, with what is theirs by key, address, handle, or through something that is."""
+    collections = {name: dict(fields) for name, fields in REFERENCES.items()}
+    for name in ("letters", "posts", "replies", "visits", "pairs"):
+        collections[name]["meta"] = "{captured_at: never}"
+    collections["replies"]["meta"] = "{captured_at: never, owned_by: [post_id, quoted_id]}"
+    place = spelled.estate(tmp_path / "post", TABLES, collections)
+    filled(place, ANN, BEN)
+    return place
+
+
+def filled(place: Place, *keys: str) -> None:
+    for number, key in ((1, ANN), (2, BEN)):
+        if key in keys:
+            sql(place, "insert into users values (:key, :email, :handle)", key=key, email=f"{number}@toy.example", handle=f"h{number}")
+            sql(place, "insert into letters values (:number, :email, 'dear')", number=number, email=f"{number}@toy.example")
+            sql(place, "insert into posts values (:number, :handle, 'look')", number=number, handle=f"h{number}")
+            sql(place, "insert into replies values (:number, :number, null, 'nice')", number=number)
+            sql(place, "insert into visits values (:number, :key, 'home')", number=number, key=key)
+            sql(place, "insert into pairs values (:number, 1, :key)", number=number, key=key)
+
+
+def test_what_references_an_address_is_recognised_by_it(post: Place) -> None:
+    with opened(post) as library:
+        complete(library, library.erase([f"user:{ANN}"], patience=SOON)[1])
+        sql(post, "insert into letters values (1, '1@toy.example', 'dear')")
+        replayed, _ = library.replay("app")
+        assert doubts(replayed) == {("app.letters.sent_to", NO_OWN_RECORD): 1}
+        assert replayed.unlooked == ("app.pairs",), "no single field names its items"
+
+
+def test_items_are_their_owners_however_these_are_found(post: Place) -> None:
+    """Through what else they own, by an address or a handle, or named in the record itself. Without a date, that is all that is said."""
+    items = ("app.replies/1", "app.posts/1", "app.visits/1", "app.letters/1")
+    with opened(post) as library:
+        complete(library, library.erase([f"user:{ANN}"], Scope(items=items), patience=SOON)[1])
+        assert sql(post, "select count(*) from replies") == [(1,)]
+        sql(post, "delete from users where id = :key", key=ANN)
+        sql(post, "delete from pairs where user_id = :key", key=ANN)
+        filled(post, ANN)
+        replayed, standings = library.replay("app")
+        assert standings == ()
+        assert doubts(replayed) == {(item.partition("/")[0], NO_DATE): 1 for item in items}
+
+
+def test_whom_nothing_is_found_of_is_told(post: Place) -> None:
+    """A key in a spelling of its own is recognised, and not found by any that a store is asked for: that is said, not passed over."""
+    with opened(post) as library:
+        complete(library, library.erase([f"user:{ANN}"], patience=SOON)[1])
+        sql(post, "insert into visits values (1, :key, 'home')", key=ANN.replace("0cc", "0Cc"))
+        replayed, standings = library.replay("app", patience=SOON)
+        assert (replayed.people, replayed.returned, standings) == (1, 0, ())
+        assert doubts(replayed) == {("app", NOT_FOUND): 1}
+
+
+def test_a_category_that_the_policy_no_longer_has_is_told(place: Place) -> None:
+    policy, app = place.folder / "expunge.yaml", place.folder / "app.yml"
+    plain = (policy.read_text(), app.read_text())
+    policy.write_text(f"{plain[0]}categories: [user.gossip]\n")
+    app.write_text(plain[1].replace("user.content.private]}\n      - name: messages", "user.gossip]}\n      - name: messages", 1))
+    copy = saved(place)
+    with opened(place) as library:
+        complete(library, library.erase(["child:21"], Scope(("user.gossip",)), patience=SOON)[1])
+    policy.write_text(plain[0])
+    app.write_text(plain[1])
+    restored(place, copy, "app.db")
+    with opened(place) as library:
+        replayed, standings = library.replay("app", patience=SOON)
+        assert (replayed.returned, standings, doubts(replayed)) == (0, (), {("policy", NO_PLAN): 1})
+    said = command(place, "replay", "app", "--json")
+    assert said.json["undecided"] == [{"place": "policy", "count": 1, "why": NO_PLAN}]
 
 
 def test_the_command(place: Place) -> None:

@@ -15,7 +15,7 @@ from expunge.erase.subjects import key_text, spelled
 from expunge.errors import Refused
 from expunge.evidence.stones import Facts
 from expunge.policy.catalog import Catalog, CollectionNote
-from expunge.policy.ownership import Ownership, Via
+from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Lister
 from expunge.terms import Identifier, Selector, Value, Verb, text_of
 
@@ -100,9 +100,15 @@ def namings(catalog: Catalog, held: Ownership, store: str) -> tuple[Naming, ...]
             continue
         if edge.owner_field == owner.field:
             found.add(Naming(edge.owned, edge.owned_field, owner.kind, catalog.kinds[owner.kind].key))
-        elif edge.via is Via.IDENTITY and (identity := catalog.collections[edge.owned].fields[edge.owned_field].identity):
+        elif identity := _identity(catalog, edge, owner.kind):
             found.add(Naming(edge.owned, edge.owned_field, owner.kind, identity, alias=True))
     return tuple(sorted(one for one in found if catalog.collections[one.collection] in _owned(catalog, held, store)))
+
+
+def _identity(catalog: Catalog, edge: Edge, kind: str) -> str | None:
+    """By which further identity of its owner an edge joins, as either of its ends declares it."""
+    ends = (catalog.collections[edge.owned].fields.get(edge.owned_field), catalog.collections[edge.owner].fields.get(edge.owner_field))
+    return next((one.identity for one in ends if one is not None and one.identity in catalog.kinds[kind].identities), None)
 
 
 def item_field(note: CollectionNote) -> str | None:

@@ -72,7 +72,7 @@ def replay(rooms: Rooms, store: str, *, taken_at: datetime | None = None, dry_ru
     doubts += unclear
     doubts += [Doubt(place, count, NO_OWN_RECORD) for place, count in known.aliases.items()]
     doubts += _undated(rooms, sight, store, tasks, own)
-    parts = [_part(rooms, store, task, own, started_by=None if dry_run else started_by) for task in tasks]
+    parts = [_part(rooms, sight, store, task, own, started_by=None if dry_run else started_by) for task in tasks]
     doubts += [one for part in parts for one in part.doubts]
     records: Counter[str] = Counter()
     for part in parts:
@@ -102,9 +102,9 @@ class _Part:
     started: Started | None = None
 
 
-def _part(rooms: Rooms, store: str, task: Task, own: Mapping[tuple[str, str], Own], *, started_by: str | None) -> _Part:
+def _part(rooms: Rooms, whole: Sight, store: str, task: Task, own: Mapping[tuple[str, str], Own], *, started_by: str | None) -> _Part:
     """Search for a task's people, and, unless nobody starts it, file requests for those of whom something came back."""
-    sight = _planned(rooms, task.scope)
+    sight = _planned(rooms, whole, task.scope)
     if sight is None:
         return _Part(doubts=[Doubt("policy", len(task.people), NO_PLAN)])
     people, work, missed = _found(rooms, sight, task, own)
@@ -119,13 +119,13 @@ def _part(rooms: Rooms, store: str, task: Task, own: Mapping[tuple[str, str], Ow
     return _Part(frozenset((one.kind, one.key) for one in people.people), records, doubts, large, started)
 
 
-def _planned(rooms: Rooms, scope: Scope) -> Sight | None:
-    """The plan for a scope. A narrow one that can't be planned (``None``) must not hold up the rest of the replay."""
+def _planned(rooms: Rooms, whole: Sight, scope: Scope) -> Sight | None:
+    """The plan for a scope; ``whole`` is that for everything. A narrow one that can't be planned (``None``) must not hold up the rest."""
+    if scope.everything():
+        return whole
     try:
         return look(rooms, scope)
     except (PlanTrouble, InvalidRequest):
-        if scope.everything():
-            raise
         return None
 
 
@@ -189,7 +189,7 @@ def _undated(rooms: Rooms, sight: Sight, store: str, tasks: Sequence[Task], own:
             wide.setdefault(Scope(task.scope.categories, items=task.scope.items), {}).update(task.people)
     doubts = []
     for scope, people in wide.items():
-        plan = _planned(rooms, scope)
+        plan = _planned(rooms, sight, scope)
         if plan is None:
             continue
         work = search(rooms, plan, _resolved(rooms, Task(scope, people), people, own))
