@@ -17,6 +17,7 @@ from expunge.errors import MissingExtra
 from expunge.hunt.readers.arrays_signs import is_pickle, is_records, is_safetensors
 from expunge.hunt.readers.columnar_claims import is_stream
 from expunge.hunt.readers.csv_json_signs import is_json, is_table
+from expunge.hunt.readers.inserts_names import is_inserts
 from expunge.hunt.readers.pg_names import is_dump
 from expunge.hunt.reading import Format
 
@@ -146,6 +147,7 @@ FORMATS: tuple[Known, ...] = (
     Known("utf-16", "charsets"),
     Known("pickle", "pickles", is_pickle),
     Known("notebook", "notebooks"),
+    Known("sql", "inserts", is_inserts),
     Known("pg-dump", "pg_dump", is_dump),
     Known("mbox", "mail"),
     Known("mail", "mail"),

@@ -22,7 +22,7 @@ def table(rows: int = 200, separator: str = ",") -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "\x01", "\x1f"])
 @pytest.mark.parametrize("block", [4 << 20, 1000])
 def test_columns_of_numbers_come_by_name(monkeypatch: pytest.MonkeyPatch, separator: str, block: int) -> None:
     monkeypatch.setattr(csv_json_tables, "_BLOCK", block)

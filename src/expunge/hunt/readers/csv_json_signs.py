@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 _LOOKED = 16 << 10
-_SEPARATORS = (b"\t", b",", b";", b"|")
+_SEPARATORS = (b"\t", b",", b";", b"|", b"\x01", b"\x1f")
+"""The last two are Hive's, and the one that ASCII has for it."""
 _LINES = 24
 """Lines by which a separator is chosen."""
 

@@ -7,8 +7,8 @@ import binascii
 import numpy as np
 
 from expunge.hunt.pieces import Why
-from expunge.hunt.readers import runs_kernel as kernel
-from expunge.hunt.readers.runs_kernel import VARIED
+from expunge.hunt.readers.encodings_kernel import Bytes
+from expunge.hunt.readers.runs_kernel import VARIED, shifts
 from expunge.hunt.readers.signs import known_binary, textlike
 from expunge.hunt.spool import Exceeded, Meter, Slice, Spool
 
@@ -62,7 +62,7 @@ def from_hex(text: bytes) -> bytes:
     return binascii.a2b_hex(text[: end - end % 2])
 
 
-def decoded(data: kernel.Bytes, begin: int, end: int, pairs: kernel.Bytes) -> list[tuple[str, int, bytes]]:
+def decoded(data: Bytes, begin: int, end: int, pairs: Bytes) -> list[tuple[str, int, bytes]]:
     """What a whole run in ``data`` may hold: the encoding's name, the letters passed over, and the content; nothing if it is none.
 
     ``pairs`` marks the first two bytes of known content.
@@ -73,7 +73,7 @@ def decoded(data: kernel.Bytes, begin: int, end: int, pairs: kernel.Bytes) -> li
     if is_hex(text):
         return [("hex", 0, from_hex(text))]
     letters = np.frombuffer(text, dtype=np.uint8)
-    tried = kernel.shifts(data, begin, end, letters, pairs, np.empty(256, dtype=np.uint8))
+    tried = shifts(data, begin, end, letters, pairs, np.empty(256, dtype=np.uint8))
     skips = [skip for skip in range(4) if tried >> skip & 1]
     evident = [skip for skip in skips if _evident(text[skip:])]
     return [("base64", skip, from_base64(text[skip:])) for skip in (sorted({*evident, skips[0]}) if evident else skips)]

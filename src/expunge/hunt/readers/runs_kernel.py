@@ -131,7 +131,7 @@ def _evident(letters: Bytes, begins: Bytes, into: Bytes) -> int:
 
 @compiled
 def _prefixed(letters: Bytes) -> bool:
-    """Whether a word and a separator begin the run (``models/``, ``sha512-``, ``maya_``): capitals, small letters, digits, in this order."""
+    """Whether a word (capitals, small letters, digits, in order) and a separator begin the run: ``models/``, ``sha512-``, ``maya_``."""
     rank = 0
     for at in range(min(letters.size, _PREFIX)):
         one = letters[at]
@@ -155,9 +155,9 @@ def _padding(data: Bytes, end: int) -> int:
 
 @compiled
 def shifts(data: Bytes, begin: int, end: int, letters: Bytes, begins: Bytes, into: Bytes) -> int:
-    """From which of a run's first four letters base64 may begin, a bit for each.
+    r"""From which of a run's first four letters base64 may begin, a bit for each.
 
-    A run may begin with the end of something else: of an escape (``\\nAAAA``, ``%2FAAAA``) or of a path (``key/AAAA``). Padding tells it
+    A run may begin with the end of something else: of an escape (``\nAAAA``, ``%2FAAAA``) or of a path (``key/AAAA``). Padding tells it
     exactly. Without any, what begins like text or a file tells it mostly, but content at random does so once in 500 times in a wrong
     place: so all four are tried where the run doesn't stand by itself, and the first one besides the evident one where it does.
     """
