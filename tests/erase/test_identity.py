@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from expunge.erase.subjects import key_text, spelled
 from expunge.errors import InvalidRequest, PlanTrouble
+from expunge.stores.values import key_text, spelled
 from expunge.terms import Scope
 from tests.erase.spelled import USERS, estate
 from tests.erase.toy import erased, opened, rows_of, sql, statement_of

@@ -10,15 +10,16 @@ from decimal import Decimal
 import pytest
 
 from expunge.erase.codec import pack, unpack
-from expunge.erase.extent import Extent, extent, known_items, moment
+from expunge.erase.extent import Extent, extent, known_items
 from expunge.erase.plan import Plan, make_plan
 from expunge.erase.sharing import Upward, outside
-from expunge.erase.subjects import SubjectRef, key_text, resolve
+from expunge.erase.subjects import SubjectRef, resolve
 from expunge.erase.targets import Work, make_targets
 from expunge.erase.trouble import troubles
 from expunge.erase.walk import Rows, Walked, walk
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote, Keep, Problem, Reference, StoreNote, SubjectKind
 from expunge.policy.ownership import ownership
+from expunge.stores.values import key_text, moment
 from expunge.terms import Field, FieldType, ForeignKey, Method, Scope, Shape, Span, Value, Verb
 from expunge.testing.memory import Medium, MemoryStore
 

@@ -23,7 +23,6 @@ from expunge.app.library import Expunge
 from expunge.erase.context import Rooms, Sight, look
 from expunge.erase.recognise import Recognised
 from expunge.erase.returned import own_records, signed_up_again
-from expunge.erase.subjects import key_text
 from expunge.errors import CopiesFound, Drift, InvalidRequest, KeyDestroyed, StoreError
 from expunge.evidence.stones import Facts
 from expunge.hunt.groups import Scanned
@@ -38,6 +37,7 @@ from expunge.journal.records import OPEN_REQUESTS
 from expunge.policy.model import Hunt
 from expunge.stores.base import Scan
 from expunge.stores.scan_rate import LimitedScan, Rate
+from expunge.stores.values import key_text
 from expunge.terms import Identifier, Json, Scope, Verb
 
 TASK = "patrol"

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from expunge.erase.plan import Plan
-from expunge.erase.subjects import key_text
 from expunge.erase.walk import Rows, Walked
 from expunge.policy.catalog import Catalog, CollectionNote
 from expunge.policy.ownership import Ownership, Via
-from expunge.terms import Method, Value, text_of
-
-LATEST_SECONDS = 10**11
-"""Seconds since 1970 of the year 5138: what is larger counts milliseconds."""
+from expunge.stores.values import key_text, moment
+from expunge.terms import Method, text_of
 
 LINKED = 3
 """Parts of ``store.collection.field``."""
@@ -137,23 +134,6 @@ def _captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable
 def _times(rows: Rows, key: str, name: str) -> dict[str, datetime | None]:
     return {key_text(value): moment(when) for value, when in zip(rows.column(key), rows.column(name), strict=False) if value is not None}
 
-
-def moment(value: Value | None) -> datetime | None:
-    """A stored time as an aware datetime in UTC; text is read as ISO 8601, a number as seconds (a large one: milliseconds) since 1970."""
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return datetime.fromtimestamp(value / 1000 if abs(value) > LATEST_SECONDS else value, UTC)
-        except (OverflowError, ValueError, OSError):
-            return None
-    if isinstance(value, str):
-        try:
-            read = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return read if read.tzinfo else read.replace(tzinfo=UTC)
-    return None
 
 
 def _follow(

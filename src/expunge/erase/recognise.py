@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from expunge.erase.context import Rooms, Sight
 from expunge.erase.intake import ITEM
-from expunge.erase.subjects import key_text, spelled
 from expunge.errors import Refused
 from expunge.evidence.stones import Facts
 from expunge.policy.catalog import Catalog, CollectionNote
 from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Lister
+from expunge.stores.values import key_text, spelled
 from expunge.terms import Identifier, Selector, Value, Verb, text_of
 
 KEY_OF_OBJECTS = "key"

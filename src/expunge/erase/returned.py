@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from expunge.erase.context import Rooms, Sight
-from expunge.erase.extent import moment
 from expunge.erase.intake import numbers_of, scope_of
 from expunge.erase.recognise import Recognised, owners_of
-from expunge.erase.subjects import key_text
 from expunge.errors import BadProof
 from expunge.evidence.receipts import verify_receipt
 from expunge.evidence.stones import Facts
 from expunge.journal.records import OPEN_REQUESTS
+from expunge.stores.values import key_text, moment
 from expunge.terms import Identifier, Json, Scope, Selector, Span, Value, text_of
 
 NO_RANGE = "of a request for a range of time, of which neither the journal nor a receipt tells the beginning"

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from expunge.erase.subjects import Resolved, key_text, spelled
+from expunge.erase.subjects import Resolved
 from expunge.erase.walk import Rows, Walked, needed
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership
 from expunge.stores.base import Store
+from expunge.stores.values import key_text, spelled
 from expunge.terms import Selector, text_of
 
 

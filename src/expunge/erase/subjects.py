@@ -7,22 +7,16 @@ records that name them by their key.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from difflib import get_close_matches
-from uuid import UUID
 
 from expunge.errors import InvalidRequest
 from expunge.policy.catalog import Catalog, SubjectKind
 from expunge.policy.ownership import Edge, Ownership, Root, Via
 from expunge.stores.base import Store
-from expunge.terms import Identifier, Selector, Value, text_of
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
-_UUID_LENGTHS = (32, 36)
+from expunge.stores.values import key_text, spelled
+from expunge.terms import Identifier, Selector, text_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,29 +85,6 @@ def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
     return SubjectRef(kind_name, kind.key, rest)
 
 
-def key_text(value: Value) -> str:
-    """The text by which values of owner fields are matched in memory, whatever type a store gave them.
-
-    A whole number is one whether it comes as integer, float or decimal (2, 2.0, 2.00); a UUID is one with or without dashes, in either
-    case.
-    """
-    if type(value) is int:  # nine of ten keys, and every value of every edge comes through here
-        return str(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value) and value % 1 == 0:
-        return str(int(value))
-    text = text_of(value)
-    return text.replace("-", "").lower() if len(text) in _UUID_LENGTHS and _UUID.fullmatch(text) else text
-
-
-def spelled(values: Iterable[str]) -> frozenset[Value]:
-    """The texts by which stores may hold these keys: a UUID with and without dashes, in lower and upper case; all others as they are."""
-    found: set[Value] = set()
-    for text in values:
-        found.add(text)
-        if len(text) in _UUID_LENGTHS and _UUID.fullmatch(text):
-            dashed = str(UUID(text))
-            found |= {dashed, dashed.upper(), dashed.replace("-", ""), dashed.replace("-", "").upper()}
-    return frozenset(found)
 
 
 def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs: Sequence[SubjectRef]) -> Resolved:

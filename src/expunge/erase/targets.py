@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from expunge.erase.extent import Extent
 from expunge.erase.plan import Act, Plan
-from expunge.erase.subjects import Resolved, key_text, spelled
+from expunge.erase.subjects import Resolved
 from expunge.erase.walk import Rows, Walked, named
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
+from expunge.stores.values import key_text, spelled
 from expunge.terms import Method, Selector, Value
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from expunge.erase.subjects import Resolved, key_text, spelled
+from expunge.erase.subjects import Resolved
 from expunge.policy.catalog import Catalog
 from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
+from expunge.stores.values import key_text, spelled
 from expunge.terms import Located, Selector, Value
 
 
