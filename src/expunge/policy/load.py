@@ -25,7 +25,9 @@ from expunge.policy.model import Access, BlastRadius, Children, Control, Control
 from expunge.policy.notes import notes
 from expunge.policy.options import passed_on, placed
 from expunge.policy.policy_checks import check_policy
+from expunge.policy.publishing import claims_of, notices_of, recipients_of
 from expunge.policy.reading import Document, PathTo, dotted, read
+from expunge.policy.retention_model import Retention
 from expunge.policy.wording import worded
 from expunge.policy.written import Written
 from expunge.terms import Json
@@ -121,9 +123,9 @@ def _dataset_models(files: Sequence[DatasetFile], problems: list[Problem]) -> Re
 
 
 def _policy(folder: Path, document: Document, written: Written, datasets: Read, names: Declared, warnings: Sequence[Problem]) -> Policy:
-    radius = written.blast_radius
+    radius, own = written.blast_radius, written.controller
     return Policy(
-        controller=Controller(written.controller.name, written.controller.contact),
+        controller=Controller(own.name, own.contact, own.address, own.phone, own.email),
         catalog=_catalog(folder, document, written, datasets, names),
         control=_control(folder, written),
         digest=_digest(document, datasets),
@@ -131,11 +133,15 @@ def _policy(folder: Path, document: Document, written: Written, datasets: Read, 
         purposes={name: Purpose(name, one.use, one.basis, document.mark(("purposes", name))) for name, one in written.purposes.items()},
         terms=_terms(document, written),
         children=_children(document, written),
+        retention=_retention(document, written),
         access=_access(document, written),
         blast_radius=BlastRadius(radius.subjects) if radius.share is None else BlastRadius(radius.subjects, radius.share),
         hunt=_hunt(folder, document, written),
         categories=tuple(written.categories),
         warnings=tuple(warnings),
+        recipients=recipients_of(document, written.recipients),
+        claims=claims_of(document, written.claims),
+        notices=notices_of(written.notices),
     )
 
 
@@ -176,6 +182,11 @@ def _children(document: Document, written: Written) -> Children | None:
     own = written.children
     mark = document.mark(("children",))
     return Children(own.idle_after, own.notice, own.erase_within, tuple(own.used_by), mark) if own else None
+
+
+def _retention(document: Document, written: Written) -> Retention | None:
+    own = written.retention
+    return Retention(own.sweep, tuple(own.choices), own.breaker, document.mark(("retention",))) if own else None
 
 
 def _access(document: Document, written: Written) -> dict[str, Access]:

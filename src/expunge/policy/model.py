@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from expunge.policy.catalog import Catalog, Mark, Problem
+from expunge.policy.retention_model import Retention
+from expunge.policy.publishing import Claim, Notices, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class Controller:
 
     name: str
     contact: str
+    address: str | None = None
+    phone: str | None = None
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +154,15 @@ class Policy:
     purposes: Mapping[str, Purpose] = field(default_factory=dict[str, Purpose])
     terms: tuple[Term, ...] = ()
     children: Children | None = None
+    retention: Retention | None = None
     access: Mapping[str, Access] = field(default_factory=dict[str, Access])
     blast_radius: BlastRadius = field(default_factory=BlastRadius)
     hunt: Hunt | None = None
     categories: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    recipients: Mapping[str, Recipient] = field(default_factory=dict[str, Recipient])
+    claims: tuple[Claim, ...] = ()
+    notices: Notices = field(default_factory=Notices)
 
     def term_for(self, kind: str, category: str) -> Term | None:
         """The term that a category of this kind of subject falls under: the most narrow category, then the shortest time."""

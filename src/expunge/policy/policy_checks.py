@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from expunge.policy.catalog import Problem
 from expunge.policy.declared import Declared, dangling, empty_below, wrong
+from expunge.policy.publishing import check_publishing
 from expunge.policy.quantities import INDEFINITE, duration
 from expunge.policy.reading import PathTo, dotted
 from expunge.policy.taxonomy import default_uses, parent
@@ -152,5 +153,6 @@ _CHECKS: tuple[Callable[[Declared], Iterator[Problem]], ...] = (
     _stores,
     _quiet_stores,
     _places,
+    check_publishing,
     _traps,
 )

@@ -11,7 +11,9 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from expunge.policy.options import AnyStore, Count, Strict, Text, Texts, listed
+from expunge.policy.publishing import WrittenClaim, WrittenNotices, WrittenRecipient
 from expunge.policy.quantities import Duration, Length, Share
+from expunge.policy.retention_written import WrittenRetention
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
@@ -26,6 +28,9 @@ class WrittenController(Strict):
 
     name: Text = Field(description="The company's name.")
     contact: Text = Field(description="Where people write to.")
+    address: Text | None = Field(default=None, description="The street address, for notices (16 CFR 312.4(d)(1)).")
+    phone: Text | None = Field(default=None, description="The telephone number, for notices.")
+    email: Text | None = Field(default=None, description="The e-mail address, for notices; contact, if left out.")
 
 
 class WrittenSubject(Strict):
@@ -122,7 +127,11 @@ class Written(Strict):
     purposes: dict[Name, WrittenPurpose] = Field(default_factory=dict)
     terms: list[WrittenTerm] = Field(default_factory=list)
     children: WrittenChildren | None = None
+    retention: WrittenRetention | None = Field(default=None, description="With it, workers sweep what has come to its term.")
     access: dict[Name, WrittenAccess] = Field(default_factory=dict, description="By role.")
+    recipients: dict[Name, WrittenRecipient] = Field(default_factory=dict, description="Everybody outside who receives data.")
+    claims: list[WrittenClaim] = Field(default_factory=list, description="Public sentences, each with the control that keeps it true.")
+    notices: WrittenNotices = Field(default_factory=WrittenNotices, description="What the printed notices need beside this.")
     control: WrittenControl = Field(default_factory=WrittenControl)
     blast_radius: WrittenBlastRadius = Field(default_factory=WrittenBlastRadius)
     hunt: WrittenHunt | None = Field(default=None, description="With it, every erasure also looks for unlisted copies.")
