@@ -14,7 +14,9 @@ from expunge.journal.database import Database
 from expunge.journal.ending import Endings
 from expunge.journal.finds import Finds
 from expunge.journal.holds import Holds
+from expunge.journal.idles import Idles
 from expunge.journal.incidents import Incidents
+from expunge.journal.letters import Letters
 from expunge.journal.patrols import Patrols
 from expunge.journal.receipts import Receipts
 from expunge.journal.registry import Registry
@@ -31,8 +33,8 @@ _PATIENCE = timedelta(seconds=10)
 """How long a statement waits for a lock; the longest transactions, closing a large run, take less."""
 
 
-class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules, Patrols, Canaries):
-    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries.
+class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules, Patrols, Canaries, Idles, Letters):
+    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries, letters.
 
     Several threads may use one instance.
     """
