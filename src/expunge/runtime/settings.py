@@ -47,6 +47,11 @@ class Settings:
     ray: str | None = None
     lease: timedelta = timedelta(seconds=30)
     log: str = "warning"
+    smtp: str | None = None
+    smtp_password: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
+    mail_rate: int = 600
+    outbox: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str], also: Collection[str] = ()) -> Self:
@@ -85,6 +90,11 @@ SETTINGS = (
     Setting("EXPUNGE_RAY", str, "a cluster's address", "A Ray cluster to spread such work over; not part of this version."),
     Setting("EXPUNGE_LEASE", _seconds, "seconds from 1", "How soon a dead worker's step is taken over."),
     Setting("EXPUNGE_LOG", _level, f"one of {', '.join(LEVELS)}", "The least that is logged."),
+    Setting("EXPUNGE_SMTP", str, "smtps://USER@HOST:PORT", "The mail server that letters go to; without one they are put into a folder."),
+    Setting("EXPUNGE_SMTP_PASSWORD", str, "a password", "The password at the mail server."),
+    Setting("EXPUNGE_MAIL_FROM", str, "an address", "Whom letters come from and bounce to; the controller's, if not given."),
+    Setting("EXPUNGE_MAIL_RATE", _count, "a number from 1", "Letters that one worker sends in a minute at most; 600 if not given."),
+    Setting("EXPUNGE_OUTBOX", str, "a folder, or console", "Where letters go that no server takes; outbox beside the evidence."),
 )
 """Every setting there is."""
 
