@@ -80,6 +80,13 @@ def test_tables_by_turns_and_a_shorter_statement_at_the_end() -> None:
     assert got.values("n", "c") == [8]
 
 
+def test_rows_without_names_at_any_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = b"".join(b"INSERT INTO %s VALUES (%d, 2);\n" % (b"tu"[at % 2 : at % 2 + 1], at) for at in range(100))
+    for block in range(20, 60):
+        monkeypatch.setattr(inserts, "_BLOCK", block)
+        assert read(raw, "sql").values("column1", "t") == list(range(0, 100, 2))
+
+
 def test_rows_without_names_and_what_is_no_row() -> None:
     got = read(b"INSERT INTO t VALUES (1, 2.5),(3, 4.5);\nINSERT INTO t SELECT * FROM u;\nINSERT INTO t VALUES oops;\n", "sql")
     assert got.values("column1", "t") == [1, 3]

@@ -152,6 +152,8 @@ def _inserted(dump: _Dump, statement: re.Match[bytes]) -> Reading:
 
 def _width(dump: _Dump) -> int:
     """How many cells the first row has, where nothing names its columns."""
+    while len(dump.held) - dump.at < _STATEMENT and b")" not in dump.held[dump.at :] and dump.more():
+        pass
     return dump.held[dump.at : dump.at + _STATEMENT].partition(b")")[0].count(b",") + 1
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from expunge.hunt.readers.arrays_views import poured
+from expunge.hunt.readers.markup_tables import Tables
 from expunge.hunt.reading import Format, Nested, Opened, Reading
 
 _BLOCK = 1 << 20
@@ -58,13 +59,21 @@ def read(opened: Opened) -> Reading:
     yield Nested(opened.place.inside("text"), poured(_texts(opened.file)), plain=True)
 
 
-def _texts(file: BinaryIO) -> Iterator[bytes]:
-    """The text block by block; a tag is never cut."""
+def read_html(opened: Opened) -> Reading:
+    """As ``read``, and then the numbers of tables by the names of their columns."""
+    tables = Tables()
+    yield Nested(opened.place.inside("text"), poured(_texts(opened.file, tables.add)), plain=True)
+    yield from tables.rows(opened)
+
+
+def _texts(file: BinaryIO, look: Callable[[bytes], object] = len) -> Iterator[bytes]:
+    """The text block by block; a tag is never cut. ``look`` is shown the blocks before."""
     block = file.read(_BLOCK)
     office = _NAMESPACE.search(block[:_HEAD]) is not None
     while block:
         more = file.read(_BLOCK)
         cut = _cut(block) if more else len(block)
+        look(block[:cut])
         yield text_of(block[:cut], office=office)
         block = block[cut:] + more
 
@@ -104,6 +113,6 @@ def _without(block: bytes, start: bytes, end: bytes, *, keep: bool = False) -> b
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("html", knows_html, read, raw="plain"),
+    Format("html", knows_html, read_html, raw="plain"),
     Format("xml", knows_xml, read, raw="plain"),
 )
