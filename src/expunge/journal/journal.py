@@ -9,11 +9,14 @@ from typing import Self
 from sqlalchemy import select
 
 from expunge.errors import KeyStoreUnavailable
+from expunge.journal.askings import Askings
 from expunge.journal.canaries import Canaries
+from expunge.journal.consents import Consents
 from expunge.journal.database import Database
 from expunge.journal.ending import Endings
 from expunge.journal.finds import Finds
 from expunge.journal.holds import Holds
+from expunge.journal.households import Households
 from expunge.journal.idles import Idles
 from expunge.journal.incidents import Incidents
 from expunge.journal.letters import Letters
@@ -33,7 +36,24 @@ _PATIENCE = timedelta(seconds=10)
 """How long a statement waits for a lock; the longest transactions, closing a large run, take less."""
 
 
-class Journal(Registry, Endings, Holds, Steps, Targets, Receipts, Incidents, Finds, Schedules, Patrols, Canaries, Idles, Letters):
+class Journal(
+    Registry,
+    Endings,
+    Holds,
+    Steps,
+    Targets,
+    Receipts,
+    Incidents,
+    Finds,
+    Schedules,
+    Patrols,
+    Canaries,
+    Idles,
+    Letters,
+    Consents,
+    Askings,
+    Households,
+):
     """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries, letters.
 
     Several threads may use one instance.
