@@ -134,12 +134,14 @@ def pieces(path: Path, where: str) -> Iterator[bytes]:
     Raises:
         Drift, Conflict, Refused, Unavailable: as ``lines``.
     """
-    rest = b""
+    begun: list[bytes] = []  # of the line that goes on in the next chunk: a long one is put together once, at its end
     for chunk in _inflated(path, where):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.removesuffix(b"\r")
-    if rest:
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        for other in others:
+            yield b"".join(begun).removesuffix(b"\r")
+            begun = [other]
+    if rest := b"".join(begun):
         yield rest
 
 
@@ -162,10 +164,9 @@ def _members(handle: int, chunk: bytes, where: str) -> Iterator[bytes]:
     member = zlib.decompressobj(_GZIP)
     try:
         while chunk:
-            yield member.decompress(chunk)
-            chunk = member.unused_data if member.eof else b""
+            yield member.decompress(chunk, CHUNK)  # no more at once: repetitive lines unpack to a thousand times their size
             # Zeros after a member are padding, not another member.
-            chunk = chunk.lstrip(b"\0") or os.read(handle, CHUNK)
+            chunk = (member.unused_data.lstrip(b"\0") if member.eof else member.unconsumed_tail) or os.read(handle, CHUNK)
             if member.eof and chunk.strip(b"\0"):
                 member = zlib.decompressobj(_GZIP)
     except zlib.error:
