@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from expunge.errors import Drift, Refused, UnknownStore
+from expunge.stores import arrow_file
 from expunge.stores.parquet_folder import Pattern, partition_of
 from expunge.terms import Field, FieldType, Method, Selector, Step
 from tests.stores.lake_parquet import everywhere, opened, put, rows
@@ -60,6 +61,19 @@ def test_the_layout_of_a_file_stays(tmp_path: Path) -> None:
             assert getattr(old, name) == getattr(new, name), (column, name)
         assert (old.bloom_filter_offset is None) == (new.bloom_filter_offset is None)
     assert after.row_group(0).sorting_columns == before.row_group(0).sorting_columns
+
+
+def test_a_row_group_that_is_too_large_for_memory_becomes_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {"id": [f"p{n % 50}" for n in range(1_000)], "clip": [bytes([n % 251]) * 1_000 for n in range(1_000)]}
+    path = put(tmp_path, "a.parquet", content, use_dictionary=False)
+    monkeypatch.setattr(arrow_file, "BATCH", 20_000)
+    monkeypatch.setattr(arrow_file, "GROUP", 100_000)
+    with pq.ParquetFile(path) as file:
+        assert 10 < arrow_file.rows_at_once(file, [0]) < 20
+    store = opened(tmp_path)
+    assert store.verify(whose("p3")).live == sum(erase(store, whose("p3"))) == 20
+    assert [(row["id"], row["clip"]) for row in rows(path)] == [one for one in zip(*content.values(), strict=True) if one[0] != "p3"]
+    assert 7 < pq.read_metadata(path).num_row_groups < 13
 
 
 def test_a_file_without_arrow_s_schema_gets_none(tmp_path: Path) -> None:

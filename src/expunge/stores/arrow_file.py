@@ -6,7 +6,7 @@ Bloom filter. What the format doesn't tell (the codec's level, page sizes) is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,11 @@ from expunge.stores.arrow_match import could_match, mask, prunable
 from expunge.stores.arrow_rows import addressed, changed, digests, readable
 from expunge.terms import FieldType, Json, Selector, Step, Value
 
-ROWS = 65_536  # rows of one batch: a few MB of wide rows, and the kernels' cost per call is lost in it
+ROWS = 65_536  # rows of one batch at most: the kernels' cost per call is lost in it
+BATCH = 16 << 20  # bytes of one batch, about: rows that hold recordings are taken by the hundred
+GROUP = 128 << 20
+"""Bytes in memory of a row group that is being written. A larger one of the old file becomes several: the writer wants a group whole."""
+
 _OWN_ENCODINGS = ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT")
 _DICTIONARIES = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 _CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4"}  # the writer's words where they are not the footer's in lower case
@@ -44,7 +48,7 @@ class Part:
     def batches(self, file: pq.ParquetFile, group: int, columns: list[str] | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The row group's batches, each with the number of its first row in the file."""
         at = sum(file.metadata.row_group(one).num_rows for one in range(group))
-        for batch in file.iter_batches(ROWS, row_groups=[group], columns=columns, use_threads=self.threads):
+        for batch in file.iter_batches(rows_at_once(file, [group]), row_groups=[group], columns=columns, use_threads=self.threads):
             yield at, workable(batch)
             at += batch.num_rows
 
@@ -52,6 +56,13 @@ class Part:
         """Which rows of the batch that begins at this row live."""
         known = pa.array([], pa.bool_()) if self.alive is None else self.alive.slice(at, batch.num_rows)
         return pa.concat_arrays([known, pa.repeat(pa.scalar(value=True), batch.num_rows - len(known))])  # a vector may end early
+
+
+def rows_at_once(file: pq.ParquetFile, groups: Iterable[int]) -> int:
+    """How many rows of these row groups make a batch: fewer where they are wide, by what they take before they are packed."""
+    metas = (file.metadata.row_group(group) for group in groups)
+    fitting = [BATCH * int(one.num_rows) // int(one.total_byte_size) for one in metas if one.total_byte_size > 0]
+    return max(1, min([ROWS, *fitting]))
 
 
 def hits(file: pq.ParquetFile, part: Part, selector: Selector, where: str) -> Iterator[pa.RecordBatch]:
@@ -153,17 +164,25 @@ def _rewritten(file: pq.ParquetFile, part: Part, sink: object, change: _Change) 
     struck = rows = 0
     with pq.ParquetWriter(sink, file.schema_arrow, **writer_options(file)) as writer:
         for group in range(file.num_row_groups):
-            kept = []
+            kept: list[pa.RecordBatch] = []
             for at, batch in part.batches(file, group):
                 living = batch if part.alive is None else batch.filter(part.living(at, batch))
                 count, after = change(living)
                 struck += count
-                kept.append(after)
-            table = pa.Table.from_batches([_plain(batch) for batch in kept]) if kept else None
-            if table is not None and table.num_rows:
-                writer.write_table(encoded(table, file.schema_arrow), row_group_size=table.num_rows)
-                rows += table.num_rows
+                kept.append(_plain(after))
+                if sum(one.nbytes for one in kept) >= GROUP:
+                    rows += _written(writer, kept, file.schema_arrow)
+            rows += _written(writer, kept, file.schema_arrow)
     return struck, rows
+
+
+def _written(writer: pq.ParquetWriter, kept: list[pa.RecordBatch], schema: pa.Schema) -> int:
+    """Write the batches as one row group and forget them; how many rows they had."""
+    rows = sum(int(one.num_rows) for one in kept)
+    if rows:
+        writer.write_table(encoded(pa.Table.from_batches(kept), schema), row_group_size=rows)
+    kept.clear()
+    return rows
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from expunge.errors import Drift
 from expunge.stores.arrow import Node, column, field_type, nodes, values, with_partition
-from expunge.stores.arrow_file import ROWS, Part
+from expunge.stores.arrow_file import Part, rows_at_once
 from expunge.stores.arrow_rows import digests
 from expunge.stores.base import coerce_all
 from expunge.terms import FieldType, Selector, Span, Value, text_of
@@ -43,7 +43,8 @@ def tally(file: pq.ParquetFile, part: Part, selector: Selector, held: set[bytes]
     """Read every row of the file and count those that match and are not held."""
     answer, at = Tally(), 0
     names = [one for one in {*selector.any_of, *selector.within, *selector.present} if one in nodes(file.schema_arrow)]
-    for batch in file.iter_batches(ROWS, columns=None if held or not names else names, use_threads=part.threads):
+    size = rows_at_once(file, range(file.num_row_groups))
+    for batch in file.iter_batches(size, columns=None if held or not names else names, use_threads=part.threads):
         found = matches(with_partition(batch, part.partition), selector, where)
         if held and found.true_count:
             flags = [one not in held for one in digests(batch.filter(found), part.partition)]
