@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from expunge.app.library import Expunge, Standing
-from expunge.errors import InvalidRequest, UnknownRequest
+from expunge.errors import InvalidRequest, Unavailable, UnknownRequest
 from expunge.journal.records import FindStatus, StepStatus
 from expunge.terms import Scope
 from tests.erase.toy import SOON, command, erased, found_in, opened, sql, statement_of, toy, wrapped
@@ -163,11 +163,52 @@ def test_without_a_hunt_a_receipt_says_that_nobody_looked(tmp_path: Path) -> Non
     assert "none of them was looked at" in statement["out_of_scope"][0]
 
 
-def test_a_place_that_is_away_is_never_clean(place: Place) -> None:
+def test_a_place_that_is_gone_is_never_clean(place: Place) -> None:
     (place.folder / "share").rmdir()
-    standing = erased(place, "child:11")
-    assert not standing.complete
-    assert [step.kind for step in standing.waiting] == ["hunt"]
+    with opened(place) as library:
+        _, (standing,) = library.erase(["child:11"], patience=SOON)
+        assert not standing.complete
+        assert [step.kind for step in standing.waiting] == ["hunt"]
+        (incident,) = library.incidents()
+        assert (incident.kind, incident.owner) == ("drift", "store operator")
+        (place.folder / "share").mkdir()
+        library.work(patience=SOON, reopen=True)
+        assert library.status(standing.run.id).complete
+        assert library.incidents() == []
+
+
+def test_an_unreachable_place_s_incident_ends_when_it_was_hunted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(place) as library:
+        hunter = type(library.rooms.hunter)
+        hunt, away = hunter.hunt, list[str]()
+
+        def dropped(*words: Any) -> Any:
+            if not away:
+                away.append("share")
+                raise Unavailable("the connection was dropped", where="share")
+            return hunt(*words)
+
+        monkeypatch.setattr(hunter, "hunt", dropped)
+        _, (standing,) = library.erase(["child:11"], patience=SOON)
+        assert standing.complete
+        assert [(one.control, one.closed_at is None) for one in library.incidents(open_only=False)] == [("reach:share", False)]
+
+
+def test_a_store_that_is_away_while_fingerprints_are_taken_is_asked_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(place) as library:
+        store = type(library.rooms.stores["app"])
+        read, away = store.read, list[str]()
+
+        def dropped(self: Any, collection: str, addresses: Any) -> Any:
+            if not away:
+                away.append(collection)
+                raise Unavailable("the connection was dropped", where="app")
+            return read(self, collection, addresses)
+
+        monkeypatch.setattr(store, "read", dropped)
+        _, (standing,) = library.erase(["child:11"], patience=SOON)
+        assert standing.complete
+        assert [(one.control, one.closed_at is None) for one in library.incidents(open_only=False)] == [("reach:app", False)]
 
 
 def test_one_deleted_clip_does_not_hunt_the_child(copied: Place) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -115,11 +115,19 @@ class Worker:
     def _passed(self, lease: Lease) -> None:
         """What failed here before has passed; and a run whose last step is done is closed."""
         if lease.fence > 1:  # attempts are forgotten when a step is put back, fences are not
-            reached = self.rooms.policy.catalog.stores if lease.kind == "locate" else [lease.store] if lease.store else []
-            for control in (_control(lease, None), *(f"reach:{store}" for store in reached)):
+            for control in (_control(lease, None), *(f"reach:{place}" for place in self._reached(lease))):
                 self.rooms.journal.passed(control)
         if lease.kind == "close":
             self.rooms.journal.close_run(lease.run_id)
+
+    def _reached(self, lease: Lease) -> Iterable[str]:
+        """The stores, and for a hunt the places, that this step can't have been done without."""
+        policy = self.rooms.policy
+        if lease.kind == "prints":
+            return {step.store for step in self.rooms.journal.steps(lease.run_id) if step.kind == "erase" and step.store}
+        if lease.kind in ("locate", "hunt"):
+            return [*policy.catalog.stores, *(policy.hunt.places if policy.hunt is not None and lease.kind == "hunt" else ())]
+        return [lease.store] if lease.store else []
 
     def _wait(self, lease: Lease, wait: WaitUntil) -> None:
         self.rooms.journal.wait_until(lease, self.rooms.clock.now() + wait.wait, {"why": wait.why})
