@@ -125,6 +125,12 @@ def test_a_head_that_binds_nothing_is_refused(bound: Json) -> None:
         list(whole_statements([make_entry("run/1", {"cut": bound}, EXECUTOR, VERIFIER)]))
 
 
+@pytest.mark.parametrize("entry", [b"{}", b'{"statement":[],"type":"run/1"}', b'{"statement":null,"type":"piece/1"}'])
+def test_an_entry_without_a_statement_is_not_one_of_ours(entry: bytes) -> None:
+    with pytest.raises(BadProof, match="entry 7 is not one of ours"):
+        list(whole_statements([entry], 7))
+
+
 def test_pieces_without_their_head_are_refused() -> None:
     entries = make_entries("run/1", statement(1000), EXECUTOR, VERIFIER)
     short = make_entry("run/1", {"run": "run_x"}, EXECUTOR, VERIFIER)

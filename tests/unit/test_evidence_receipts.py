@@ -12,7 +12,7 @@ import pytest
 
 from expunge.errors import BadProof
 from expunge.evidence.canonical import canonical
-from expunge.evidence.commitments import commitment
+from expunge.evidence.commitments import Opening, commitment
 from expunge.evidence.log import Log
 from expunge.evidence.receipts import assemble, assemble_each, make_entry, read_entry, verify_receipt
 from expunge.evidence.signing import Signer
@@ -174,3 +174,32 @@ def test_a_commitment_is_a_plain_hmac_bound_to_its_request() -> None:
     assert commitment(salt, who, "r1") == hmac.digest(own, plain(b"expunge commitment/1", b"child", b"7", b"r1"), "sha256").hex()
     others = {commitment(salt, who, "r2"), commitment(bytes(32), who, "r1"), commitment(salt, Identifier("chil", "d7"), "r1")}
     assert len(others | {commitment(salt, who, "r1")}) == 4
+
+
+def test_an_opening_of_another_form_is_refused() -> None:
+    held = Opening("req_a", Identifier("profile_id", "11"), bytes(32))
+    assert Opening.from_json(held.to_json()) == held
+    assert repr(held) == "Opening('req_a')"
+    parts = json.loads(held.to_json())
+    wrong: list[dict[str, Json]] = [
+        {**parts, "type": "opening/2"},
+        {**parts, "more": 1},
+        {**parts, "request": 7},
+        {**parts, "identifier": "profile_id"},
+        {**parts, "identifier": {"type": "profile_id"}},
+        {**parts, "identifier": {"type": "profile_id", "value": 11}},
+        {**parts, "identifier": {"type": None, "value": "11"}},
+        {**parts, "identifier": {**parts["identifier"], "more": 1}},
+        {**parts, "salt": "AAA"},
+        {name: value for name, value in parts.items() if name != "salt"},
+    ]
+    for one in wrong:
+        with pytest.raises(BadProof):
+            Opening.from_json(canonical(one))
+
+
+def test_an_opening_is_of_one_request() -> None:
+    held = Opening("req_a", Identifier("profile_id", "11"), bytes(32))
+    for statement in ({}, {"request": "req_a"}, {"request": {"id": "req_b"}}):
+        with pytest.raises(BadProof, match="not of this receipt's request"):
+            held.require(statement, "child:11")
