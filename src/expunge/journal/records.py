@@ -117,9 +117,14 @@ class Request:
         return f"Request({self.id!r}, {self.status.value!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hold:
-    """A duty to keep that outranks erasure: everything of ``subject``, until ``until`` (``None``: until lifted)."""
+    """A duty to keep that outranks erasure, until ``until`` (``None``: until lifted).
+
+    It is about ``subject`` and, with ``members``, about whoever belongs to that household or comes to. ``whole``: everything of theirs;
+    otherwise what ``scope`` names. ``asked_by`` waits for a second person until ``asked_until`` is confirmed. While ``gag_until`` has not
+    come, the people it is about are not told. ``people`` (as in a request) and ``items`` are opened only where a search needs them.
+    """
 
     id: str
     subject: int
@@ -128,6 +133,53 @@ class Hold:
     placed_at: datetime
     until: datetime | None
     lifted_at: datetime | None = None
+    number: int = 0
+    whole: bool = True
+    members: bool = False
+    scope: Json = None
+    asked_by: str | None = None
+    asked_until: datetime | None = None
+    confirmed_by: str | None = None
+    confirmed_at: datetime | None = None
+    gag_authority: str | None = None
+    gag_until: datetime | None = None
+    people: Json = None
+    items: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Id only."""
+        return f"Hold({self.id!r})"
+
+    def stands(self, at: datetime) -> bool:
+        """Whether it keeps anything at ``at`` (aware)."""
+        return self.lifted_at is None and (self.until is None or self.until > at)
+
+    def gagged(self, at: datetime) -> bool:
+        """Whether the people it is about may not be told of it at ``at`` (aware)."""
+        return self.gag_until is not None and self.gag_until > at
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewHold:
+    """A hold to place: ``asked_by`` until ``asked_until``, as ``Hold`` has it. ``until`` is when it ends if nobody confirms it."""
+
+    subject: int
+    authority: str
+    reason: str
+    asked_by: str
+    asked_until: datetime
+    until: datetime
+    whole: bool
+    members: bool
+    scope: Json
+    people: Json
+    items: tuple[str, ...] = ()
+    gag_authority: str | None = None
+    gag_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        """Nothing of whom it is about."""
+        return "NewHold()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,11 +191,26 @@ holds = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("subject", BigInteger, ForeignKey("journal_subjects.number"), nullable=False),
+    # Counts the holds as they are placed, and is the number of the key (in the space of runs) that ``sealed`` lies under.
+    Column("number", BigInteger, nullable=False),
     Column("authority", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("placed_at", Instant, nullable=False),
+    # Until when it stands; of one that nobody has confirmed, the end of the time in which somebody may.
     Column("until", Instant),
     Column("lifted_at", Instant),
+    # Nothing narrows it; otherwise ``scope`` does, whose items are sealed with the people it is about.
+    Column("whole", Boolean, nullable=False),
+    Column("members", Boolean, nullable=False),
+    Column("scope", JsonText, nullable=False),
+    Column("sealed", LargeBinary),
+    # The last word that waits for a second person's: a placing or a renewal.
+    Column("asked_by", Text),
+    Column("asked_until", Instant),
+    Column("confirmed_by", Text),
+    Column("confirmed_at", Instant),
+    Column("gag_authority", Text),
+    Column("gag_until", Instant),
     Index("journal_holds_subject", "subject"),
 )
 
