@@ -21,15 +21,12 @@ from expunge.erase.targets import Target
 from expunge.errors import CopiesFound, Refused, ResidueLeft
 from expunge.journal.records import Find, FindStatus, Lease
 from expunge.policy.catalog import CollectionNote
-from expunge.ports import Found, Gone, Hunter
+from expunge.ports import Found, Gone, Hunted, Hunter
 from expunge.stores.base import Reader
 from expunge.terms import FieldType, Json, Method, Selector, Shape
 
 READ_AT_ONCE = 500
 """Records read in one go: as many as the stores address in one statement."""
-
-ROUNDS = 2
-"""A hunt, and one more after what was adopted by content went: the second must see nothing there."""
 
 KEY = "key"
 """By which an objects store selects an object itself, beside the fields of its key's template."""
@@ -65,14 +62,10 @@ def hunt(rooms: Rooms, lease: Lease) -> Json:
     shelf, kept = _Shelf(rooms, lease), _kept(rooms, lease)
     adopted = _take_adopted(rooms, lease)
     round_ = _next_round(lease)
-    for turn in range(ROUNDS):
-        rooms.journal.progress(lease, 0, {"round": round_ + turn, "ended": False})
-        hunted = _hunter(rooms).hunt(lease.run_id, shelf, kept, round_ + turn)
-        rooms.journal.progress(lease, 0, {"round": round_ + turn, "ended": True, **hunted.account})
-        taken = _take_by_content(rooms, lease, hunted.finds) if turn + 1 < ROUNDS else {}
-        if not taken:
-            break
+    hunted = _look_round(shelf, kept, round_)
+    if taken := _take_by_content(rooms, lease, hunted.finds):
         adopted = {**adopted, **taken}
+        hunted = _look_round(shelf, kept, round_ + 1)  # it must see nothing there
     finds = rooms.journal.keep_finds(lease, hunted.finds)
     _tell(rooms, finds)
     left = [one for one in finds if _stands(one)]
@@ -103,6 +96,15 @@ class _Shelf:
 
     def beat(self) -> None:
         self.rooms.journal.heartbeat(self.lease)
+
+
+def _look_round(shelf: _Shelf, kept: frozenset[str], round_: int) -> Hunted:
+    """One hunt, whose number and end the journal knows."""
+    journal, lease = shelf.rooms.journal, shelf.lease
+    journal.progress(lease, 0, {"round": round_, "ended": False})
+    hunted = _hunter(shelf.rooms).hunt(lease.run_id, shelf, kept, round_)
+    journal.progress(lease, 0, {"round": round_, "ended": True, **hunted.account})
+    return hunted
 
 
 def _hunter(rooms: Rooms) -> Hunter:
