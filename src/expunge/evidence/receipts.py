@@ -24,8 +24,9 @@ from expunge.evidence.tiles import MAX_ENTRY, Tiles
 from expunge.evidence.trust import Trust
 from expunge.terms import Json
 
-KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", PIECE_KIND, "receipt/1", "run/1"})
-"""The statements that are known: one request's receipt, one run's, what somebody decided about, or saw of, a find of the hunt; a piece."""
+KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", "idle/1", PIECE_KIND, "receipt/1", "run/1"})
+"""The statements that are known: one request's receipt, one run's, what somebody decided about, or saw of, a find of the hunt; steps of
+unused profiles; a piece."""
 
 _RECEIPT, _RECEIPT_OF_CUT = "inclusion/1", "inclusion/2"
 _ENTRY_FIELDS = {"type", "statement", "signatures"}

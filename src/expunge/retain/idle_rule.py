@@ -39,7 +39,7 @@ class IdleRule:
     """How one kind of minor's unused profiles are found, whom to tell, and when they end.
 
     ``profiles`` is the collection of their own records, ``key`` their key's field, ``made`` when a profile was made, ``own`` times of use
-    on that record itself.
+    on that record itself, ``name`` what a letter calls the child by.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class IdleRule:
     uses: tuple[Use, ...]
     guardian: Guardian | None
     lengths: Lengths
+    name: str | None = None
 
 
 CHANNELS = {"email": "email", "phone": "text", "phone_number": "text", "mobile": "text"}
@@ -80,7 +81,8 @@ def idle_rules(policy: Policy, held: Ownership) -> tuple[list[IdleRule], list[Pr
         else:
             lengths = Lengths(children.idle_after, children.notice, children.erase_within)
             guardian = _guardian(policy.catalog, held, root, kind.guardian)
-            rules.append(IdleRule(kind.name, kind.key, root.collection, root.field, made, own, uses, guardian, lengths))
+            name = next((one.name for one in note.fields.values() if any(_is_name(held) for held in one.categories)), None)
+            rules.append(IdleRule(kind.name, kind.key, root.collection, root.field, made, own, uses, guardian, lengths, name))
     problems += [_stray(policy, address) for address in children.used_by if address not in claimed]
     return rules, problems
 
@@ -127,6 +129,10 @@ def _guardian(catalog: Catalog, held: Ownership, root: Root, kind: str | None) -
             if (reference.to, reference.to_field) == (theirs.collection, theirs.field):
                 return Guardian(kind, one.name, theirs.collection, theirs.field, reach)
     return None
+
+
+def _is_name(category: str) -> bool:
+    return category == "user.name" or category.startswith("user.name.")
 
 
 def _split(catalog: Catalog, address: str) -> tuple[str, str]:
