@@ -98,16 +98,24 @@ class Folder:
 
     def _scan(self, folder: Path, inside: str, prefix: str) -> Iterator[str]:
         """Keys of files under ``inside`` in key order (a folder sorts with its slash), going only where the prefix leads."""
+        here: list[str] = []  # names alone: 150 MB of a folder with a million entries, 450 MB with what scandir tells of each
+        links: set[str] = set()
         with os.scandir(folder) as found:
-            here = sorted((f"{inside}{one.name}{'/' if one.is_dir(follow_symlinks=False) else ''}", one) for one in found)
-        for key, one in here:
-            if not (key.startswith(prefix) or prefix.startswith(key)) or (self._versions and key == f"{VERSIONS}/"):
-                continue
-            if one.is_symlink():
-                self._inside(Path(one.path))
+            for one in found:
+                key = f"{inside}{one.name}{'/' if one.is_dir(follow_symlinks=False) else ''}"
+                if not (key.startswith(prefix) or prefix.startswith(key)) or (self._versions and key == f"{VERSIONS}/"):
+                    continue
+                if one.is_symlink():
+                    links.add(key)
+                if key.endswith("/") or one.is_file(follow_symlinks=False) or one.is_symlink():
+                    here.append(key)
+        for key in sorted(here):
+            path = self._root / key
+            if key in links:
+                self._inside(path)
             if key.endswith("/"):
-                yield from self._scan(Path(one.path), key, prefix)
-            elif key.startswith(prefix) and (one.is_file(follow_symlinks=False) or (one.is_symlink() and not one.is_dir())):
+                yield from self._scan(path, key, prefix)
+            elif key.startswith(prefix) and not (key in links and path.is_dir()):
                 yield key
 
     def _scan_versions(self, prefix: str) -> Iterator[str]:
