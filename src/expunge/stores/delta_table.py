@@ -18,6 +18,7 @@ from expunge.stores.delta_place import Place
 from expunge.terms import Value
 
 _RULES = ("delta.invariants", "delta.generationExpression")  # a column's own rules, in its metadata
+_ASKED = ("path", "size_bytes", "partition")  # of a file; its statistics are three values for each column, and nobody here asks them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def current(place: Place, where: str) -> Version:
     table = place.table(where)
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
         raise Refused("the table maps column names (delta.columnMapping.mode), which is not supported", where=where)
-    adds = pa.table(table.get_add_actions()).to_pylist()
+    told = pa.table(table.get_add_actions())
+    adds = told.select([name for name in _ASKED if name in told.column_names]).to_pylist()
     if any("://" in one["path"] or one["path"].startswith("/") for one in adds):
         raise Refused("the table holds files of another one (a shallow clone): erase there, and make this one a deep clone", where=where)
     vectors = _vectors(table)
