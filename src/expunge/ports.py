@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
-from expunge.terms import FieldType, Identifier, Json, Record
+from expunge.terms import FieldType, Identifier, Json, Record, Value
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -195,3 +195,45 @@ class Outbox(Protocol):
             KeyDestroyed: a person's key is gone, and nothing is written to, or kept about, them any more; no letter was taken.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Where:
+    """Which records of a collection (``store.collection``) have come to their end: all conditions hold at once.
+
+    ``clock`` is a field of time that lies before ``before`` (aware, in UTC). ``owners``: at least one of these fields names somebody.
+    ``only``: a field, and the values of it that are meant. ``joins`` lead to records elsewhere that must be there and meet conditions too.
+    """
+
+    collection: str
+    clock: str | None = None
+    before: datetime | None = None
+    owners: frozenset[str] = frozenset()
+    only: tuple[str, frozenset[Value]] | None = None
+    joins: tuple[Join, ...] = ()
+
+    def __repr__(self) -> str:
+        """Names only: the values are identifiers."""
+        return f"Where({self.collection!r}, clock={self.clock!r}, joins={len(self.joins)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Whose ``field`` equals ``to_field`` of a record that ``to`` means."""
+
+    field: str
+    to_field: str
+    to: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What ends in one collection by one term: whole records, or only ``fields`` of them. ``why`` is told with the plan, without people.
+
+    By this the room that knows terms tells the room that erases what is due; neither imports the other.
+    """
+
+    term: str
+    where: Where
+    fields: tuple[str, ...] = ()
+    why: str = ""

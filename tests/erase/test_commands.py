@@ -86,7 +86,7 @@ def clean(said: Said) -> Said:
 def test_a_parents_whole_way(place: Place, inside: Inside) -> None:
     """Check, explain, plan, erase, status, verify, audit: in tables and in JSON."""
     asked: tuple[tuple[str, ...], ...] = (
-        ("policy", "check"),
+        ("policy", "check", "--offline"),
         ("policy", "explain", "app.clips.said"),
         ("discover", "app"),
         ("plan", "child:11"),

@@ -10,6 +10,7 @@ from expunge.policy.load import load
 from expunge.policy.options import BY_KIND
 from expunge.policy.ownership import ownership
 from expunge.policy.quantities import UNITS
+from expunge.policy.retention_written import WrittenRetention
 from expunge.policy.written import (
     Written,
     WrittenAccess,
@@ -36,7 +37,7 @@ SECTIONS = (
     WrittenControl,
     WrittenHunt,
 )
-MODELS: list[type[BaseModel]] = [*SECTIONS, WrittenPlace, WrittenBlastRadius, CollectionExtension, FieldExtension, *BY_KIND.values()]
+MODELS: list[type[BaseModel]] = [*SECTIONS, WrittenRetention, WrittenPlace, WrittenBlastRadius, CollectionExtension, FieldExtension, *BY_KIND.values()]
 
 
 def test_the_example_loads_without_a_warning(tmp_path: Path) -> None:

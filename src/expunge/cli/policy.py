@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from expunge.app import retaining
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, err, opened, out, table
 from expunge.errors import InvalidRequest
 from expunge.policy.schema import as_text, dataset_schema, policy_schema
@@ -22,10 +23,10 @@ def check(
 ) -> None:
     """Read the policy and its datasets, and hold them against the live stores.
 
-    Exit 0 when an erasure could be planned; warnings don't fail.
+    Exit 0 when an erasure could be planned and every category of everybody has a term that can end; warnings don't fail.
     """
     with opened(policy) as library:
-        warnings = library.policy.warnings if offline else library.check()
+        warnings = library.policy.warnings if offline else (*library.check(), *retaining.terms(library.rooms).rules.problems)
         catalog = library.policy.catalog
         if json:
             stores = {name: [note.name for note in catalog.in_store(name)] for name in catalog.stores}
@@ -36,7 +37,7 @@ def check(
         for problem in warnings:
             err.print(f"[yellow]warning[/] {problem}")
         out.print(
-            "[green]ok[/]" + (" (files only; stores not asked)" if offline else ": every store answered, and an erasure can be planned")
+            "[green]ok[/]" + (" (files only; stores not asked)" if offline else ": every store answered, an erasure can be planned, and everything has a term")
         )
 
 

@@ -22,16 +22,15 @@ from dataclasses import dataclass, field, replace
 import rfc8785
 
 from expunge.erase.order import cycles, levels
+from expunge.erase.sharing import sharable
 from expunge.policy.catalog import Catalog, CollectionNote, FieldNote
 from expunge.policy.naming import naming
 from expunge.policy.ownership import Edge, Ownership, Root, Via
+from expunge.policy.taxonomy import names_only
 from expunge.terms import Json, Method, Scope, Shape, Value, Verb, text_of
 
 PERSONAL = "user"
 """The root of fideslang's data categories of a person."""
-
-NAMING = ("user.unique_id", "user.device.device_id")
-"""Categories that only name a person: a record whose other content all goes is deleted, not left as a bare key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,14 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Ordered acts and what they were made from."""
+    """Ordered acts and what they were made from; ``sweep`` says what ends, where terms and not people are meant."""
 
     policy_digest: str
     scope: Scope
     acts: tuple[Act, ...]
     shared: frozenset[str]
     untouched: Mapping[str, str]
+    sweep: Json = None
 
     def as_json(self) -> Json:
         """The plan without anything that varies from run to run."""
@@ -79,6 +79,7 @@ class Plan:
             "scope": scope_json(self.scope),
             "acts": [act.as_json() for act in self.acts],
             "untouched": dict(sorted(self.untouched.items())),
+            **({"sweep": self.sweep} if self.sweep is not None else {}),
         }
 
     def canonical(self) -> bytes:
@@ -113,20 +114,31 @@ def make_plan(catalog: Catalog, held: Ownership, shapes: Mapping[str, Sequence[S
     verbs = {address: _act_on(catalog, held, catalog.collections[address], scope) for address in sorted(held.owned)}
     partial = {address: act for address, act in verbs.items() if act is not None and act.what == "fields"}
     whole = _followed(catalog, held, {address: act for address, act in verbs.items() if act is not None and act.what != "fields"})
+    acts = ordered(catalog, held, live, whole, partial.values(), sorted(_ways_in(held) & set(whole)))
+    verbs |= dict(whole)
+    untouched = {address: "nobody owns it" for address in catalog.collections if address not in held.owned}
+    untouched |= {address: "nothing in it is in the request's scope" for address, act in verbs.items() if act is None}
+    return Plan(policy_digest, scope, acts, frozenset(shared), untouched)
+
+
+def ordered(
+    catalog: Catalog,
+    held: Ownership,
+    live: Mapping[str, Shape],
+    whole: Mapping[str, Act],
+    partial: Iterable[Act],
+    parted: Iterable[str],
+) -> tuple[Act, ...]:
+    """The acts in the order in which the stores can take them, with the references that are cut first; ``parted`` may lose one owner."""
     deleted = {address for address, act in whole.items() if act.method is Method.DELETE}
     before = _precedence(catalog, held, deleted)
     broken = _breaks(held, deleted, before, live)
     level = levels(deleted, _without(before, broken, held, deleted))
     acts = [_unlink(edge, catalog, held, live, "unlink") for edge in _to_unlink(catalog, held, whole, broken)]
     acts += [_unlink(edge, catalog, held, live, "break") for edge in sorted(broken)]
-    acts += [act for address in sorted(_ways_in(held) & set(whole)) for act in _parts(catalog.collections[address], held, live)]
+    acts += [act for address in parted for act in _parts(catalog.collections[address], held, live)]
     acts += [replace(act, rank=1 + level[address] if address in level else 0) for address, act in whole.items()]
-    acts += partial.values()
-    verbs |= dict(whole)
-    untouched = {address: "nobody owns it" for address in catalog.collections if address not in held.owned}
-    untouched |= {address: "nothing in it is in the request's scope" for address, act in verbs.items() if act is None}
-    ordered = tuple(sorted(acts, key=lambda act: (act.rank, act.name)))
-    return Plan(policy_digest, scope, ordered, frozenset(shared), untouched)
+    return tuple(sorted([*acts, *partial], key=lambda act: (act.rank, act.name)))
 
 
 def covers(scope_category: str, category: str) -> bool:
@@ -150,31 +162,6 @@ def personal_fields(note: CollectionNote) -> tuple[str, ...]:
     )
 
 
-def sharable(catalog: Catalog, held: Ownership, live: Mapping[str, Shape]) -> set[str]:
-    """The collections whose records can have more than one owner: several ways in, a way that many can share, or such an owner."""
-    found: set[str] = set()
-    for address in held.owned:
-        into = held.into(address)
-        ways = len(into) + (address in held.roots)
-        if ways > 1 or any(edge.via is not Via.FROM or not _single(edge, catalog, live) for edge in into):
-            found.add(address)
-    while True:
-        grown = {edge.owned for edge in held.edges if edge.owner in found} - found
-        if not grown:
-            return found
-        found |= grown
-
-
-def _single(edge: Edge, catalog: Catalog, live: Mapping[str, Shape]) -> bool:
-    """Whether at most one record of the owner can hold a value of its field."""
-    shape = live.get(edge.owner)
-    if shape is not None and shape.primary_key:
-        one = shape.field(edge.owner_field)
-        return shape.primary_key == (edge.owner_field,) or (one is not None and one.unique)
-    noted = catalog.collections[edge.owner].fields.get(edge.owner_field)
-    return noted is not None and noted.primary_key
-
-
 def _act_on(catalog: Catalog, held: Ownership, note: CollectionNote, scope: Scope) -> Act | None:
     """What the policy wants done to a collection's records; ``None`` if the scope leaves them alone."""
     why = _why(note, held)
@@ -183,9 +170,9 @@ def _act_on(catalog: Catalog, held: Ownership, note: CollectionNote, scope: Scop
     if scope.categories:
         named = in_scope(note, scope.categories)
         matched = tuple(name for name in named if _nullable(note.fields[name], held.roots.get(note.address)))
-        stuck = tuple(name for name in named if name not in matched and not all(map(_naming, note.fields[name].categories)))
+        stuck = tuple(name for name in named if name not in matched and not all(map(names_only, note.fields[name].categories)))
         if stuck and not _own_record(note, held):  # content in a key can't be nulled: the record goes
-            return _whole(catalog, held, note, why)
+            return whole_act(catalog, held, note, why)
         matched += stuck
         if not matched:
             return None
@@ -193,7 +180,7 @@ def _act_on(catalog: Catalog, held: Ownership, note: CollectionNote, scope: Scop
             return Act(
                 f"fields:{note.address}", 0, "fields", note.address, Method.REDACT, matched, reason=f"{why}; the scope's fields only"
             )
-    return _whole(catalog, held, note, why)
+    return whole_act(catalog, held, note, why)
 
 
 def _nullable(field: FieldNote, root: Root | None) -> bool:
@@ -201,7 +188,8 @@ def _nullable(field: FieldNote, root: Root | None) -> bool:
     return not field.primary_key and not field.references and (root is None or field.name != root.field)
 
 
-def _whole(catalog: Catalog, held: Ownership, note: CollectionNote, why: str) -> Act:
+def whole_act(catalog: Catalog, held: Ownership, note: CollectionNote, why: str) -> Act:
+    """What the collection's verb does to a record of which everything goes."""
     method, fields, repoint = Method(note.verb.value), tuple[str, ...](), dict[str, Value]()
     if method is Method.DECORRELATE:
         repoint = dict(note.repoint)
@@ -223,7 +211,7 @@ def _followed(catalog: Catalog, held: Ownership, whole: dict[str, Act]) -> dict[
             note = catalog.collections[address]
             if note.verb is Verb.KEEP:
                 continue
-            whole[address] = _whole(catalog, held, note, f"{_why(note, held)}; it goes with {source}")
+            whole[address] = whole_act(catalog, held, note, f"{_why(note, held)}; it goes with {source}")
             if whole[address].method is Method.DELETE:
                 todo.append(address)
     return dict(sorted(whole.items()))
@@ -238,7 +226,7 @@ def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str])
     content = {
         one.name
         for one in note.fields.values()
-        if any(covers(PERSONAL, held) for held in one.categories) and not all(_naming(category) for category in one.categories)
+        if any(covers(PERSONAL, held) for held in one.categories) and not all(names_only(category) for category in one.categories)
     }
     return content <= set(matched)
 
@@ -246,10 +234,6 @@ def _whole_record(note: CollectionNote, held: Ownership, matched: Sequence[str])
 def _own_record(note: CollectionNote, held: Ownership) -> bool:
     root = held.roots.get(note.address)
     return root is not None and root.defines
-
-
-def _naming(category: str) -> bool:
-    return any(covers(name, category) for name in NAMING)
 
 
 def _why(note: CollectionNote, held: Ownership) -> str:
@@ -370,7 +354,7 @@ def _only_links(note: CollectionNote, held: Ownership) -> bool:
     return (
         references > 1
         and not pointed_at
-        and not any(covers(PERSONAL, category) and not _naming(category) for one in note.fields.values() for category in one.categories)
+        and not any(covers(PERSONAL, category) and not names_only(category) for one in note.fields.values() for category in one.categories)
     )
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from expunge.erase.subjects import Resolved
 from expunge.erase.walk import Rows, Walked, needed
 from expunge.policy.catalog import Catalog
-from expunge.policy.ownership import Edge, Ownership
+from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
 from expunge.stores.values import key_text, spelled
-from expunge.terms import Selector, text_of
+from expunge.terms import Selector, Shape, text_of
 
 
 @dataclass(slots=True)
@@ -141,3 +141,28 @@ def _mark_owned(state: Upward, edge: Edge, marked: dict[str, set[int]]) -> None:
 
 def _holding(column: Iterable[object], values: set[str]) -> set[int]:
     return {place for place, value in enumerate(column) if value is not None and key_text(value) in values}  # type: ignore[arg-type]  # columns hold Value
+
+
+def sharable(catalog: Catalog, held: Ownership, live: Mapping[str, Shape]) -> set[str]:
+    """The collections whose records can have more than one owner: several ways in, a way that many can share, or such an owner."""
+    found: set[str] = set()
+    for address in held.owned:
+        into = held.into(address)
+        ways = len(into) + (address in held.roots)
+        if ways > 1 or any(edge.via is not Via.FROM or not _single(edge, catalog, live) for edge in into):
+            found.add(address)
+    while True:
+        grown = {edge.owned for edge in held.edges if edge.owner in found} - found
+        if not grown:
+            return found
+        found |= grown
+
+
+def _single(edge: Edge, catalog: Catalog, live: Mapping[str, Shape]) -> bool:
+    """Whether at most one record of the owner can hold a value of its field."""
+    shape = live.get(edge.owner)
+    if shape is not None and shape.primary_key:
+        one = shape.field(edge.owner_field)
+        return shape.primary_key == (edge.owner_field,) or (one is not None and one.unique)
+    noted = catalog.collections[edge.owner].fields.get(edge.owner_field)
+    return noted is not None and noted.primary_key

@@ -21,6 +21,7 @@ from expunge.policy.dataset_checks import check_datasets
 from expunge.policy.dataset_files import DatasetFile
 from expunge.policy.declared import Declared, declared
 from expunge.policy.environment import fill
+from expunge.policy.family import family_of
 from expunge.policy.model import Access, BlastRadius, Children, Control, Controller, Hunt, HuntPlace, Policy, Purpose, Term
 from expunge.policy.notes import notes
 from expunge.policy.options import passed_on, placed
@@ -142,6 +143,7 @@ def _policy(folder: Path, document: Document, written: Written, datasets: Read, 
         recipients=recipients_of(document, written.recipients),
         claims=claims_of(document, written.claims),
         notices=notices_of(written.notices),
+        family=family_of(document, written.family),
     )
 
 

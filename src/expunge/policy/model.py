@@ -13,8 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from expunge.policy.catalog import Catalog, Mark, Problem
-from expunge.policy.retention_model import Retention
+from expunge.policy.family import Family
 from expunge.policy.publishing import Claim, Notices, Recipient
+from expunge.policy.retention_model import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Policy:
     recipients: Mapping[str, Recipient] = field(default_factory=dict[str, Recipient])
     claims: tuple[Claim, ...] = ()
     notices: Notices = field(default_factory=Notices)
+    family: Family = field(default_factory=Family)
 
     def term_for(self, kind: str, category: str) -> Term | None:
         """The term that a category of this kind of subject falls under: the most narrow category, then the shortest time."""

@@ -10,6 +10,9 @@ from fideslang import DEFAULT_TAXONOMY
 PERSONAL = "user"
 """The root of everything that is about a person."""
 
+NAMING = ("user.unique_id", "user.device.device_id")
+"""Categories that only name a person: what is left of a record when its content has gone says nothing, and goes with it."""
+
 
 @cache
 def default_categories() -> frozenset[str]:
@@ -31,6 +34,11 @@ def parent(category: str) -> str:
 def covers(above: str, category: str) -> bool:
     """Whether ``category`` is ``above`` or lies below it."""
     return category == above or category.startswith(f"{above}.")
+
+
+def names_only(category: str) -> bool:
+    """Whether a category of a person only names that person."""
+    return any(covers(name, category) for name in NAMING)
 
 
 def personal(categories: Iterable[str]) -> tuple[str, ...]:

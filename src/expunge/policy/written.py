@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from expunge.policy.family import WrittenFamily
 from expunge.policy.options import AnyStore, Count, Strict, Text, Texts, listed
 from expunge.policy.publishing import WrittenClaim, WrittenNotices, WrittenRecipient
 from expunge.policy.quantities import Duration, Length, Share
@@ -127,6 +128,7 @@ class Written(Strict):
     purposes: dict[Name, WrittenPurpose] = Field(default_factory=dict)
     terms: list[WrittenTerm] = Field(default_factory=list)
     children: WrittenChildren | None = None
+    family: WrittenFamily | None = Field(default=None, description="How parents are asked, and whose an unattributed record is.")
     retention: WrittenRetention | None = Field(default=None, description="With it, workers sweep what has come to its term.")
     access: dict[Name, WrittenAccess] = Field(default_factory=dict, description="By role.")
     recipients: dict[Name, WrittenRecipient] = Field(default_factory=dict, description="Everybody outside who receives data.")
