@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from expunge.policy.annotations import CollectionExtension, FieldExtension
+from expunge.policy.family import WrittenFamily
 from expunge.policy.load import load
 from expunge.policy.options import BY_KIND
 from expunge.policy.ownership import ownership
@@ -37,7 +38,16 @@ SECTIONS = (
     WrittenControl,
     WrittenHunt,
 )
-MODELS: list[type[BaseModel]] = [*SECTIONS, WrittenRetention, WrittenPlace, WrittenBlastRadius, CollectionExtension, FieldExtension, *BY_KIND.values()]
+MODELS: list[type[BaseModel]] = [
+    *SECTIONS,
+    WrittenFamily,
+    WrittenRetention,
+    WrittenPlace,
+    WrittenBlastRadius,
+    CollectionExtension,
+    FieldExtension,
+    *BY_KIND.values(),
+]
 
 
 def test_the_example_loads_without_a_warning(tmp_path: Path) -> None:

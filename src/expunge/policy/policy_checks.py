@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from expunge.policy.catalog import Problem
 from expunge.policy.declared import Declared, dangling, empty_below, wrong
+from expunge.policy.family import check_family
 from expunge.policy.publishing import check_publishing
 from expunge.policy.quantities import INDEFINITE, duration
 from expunge.policy.reading import PathTo, dotted
@@ -154,5 +155,6 @@ _CHECKS: tuple[Callable[[Declared], Iterator[Problem]], ...] = (
     _quiet_stores,
     _places,
     check_publishing,
+    check_family,
     _traps,
 )
