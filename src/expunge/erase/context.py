@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from expunge.erase.extent import extent
+from expunge.erase.held import Held, held_now, keep_back, without
 from expunge.erase.plan import Plan, make_plan
 from expunge.erase.sharing import outside
 from expunge.erase.subjects import Resolved
@@ -148,7 +149,7 @@ def _require_known(policy: Policy, scope: Scope) -> None:
 
 
 def search(rooms: Rooms, sight: Sight, people: Resolved, seeds: Iterable[tuple[str, Selector]] = ()) -> Work:
-    """Find every record that the plan is about. Reads only; ``seeds`` as ``walk`` takes them.
+    """Find every record that the plan is about, but for what is under a hold. Reads only; ``seeds`` as ``walk`` takes them.
 
     Raises:
         StoreError: as the stores say; a part that could not be read is never taken for an empty one.
@@ -157,4 +158,14 @@ def search(rooms: Rooms, sight: Sight, people: Resolved, seeds: Iterable[tuple[s
     walked = walk(catalog, sight.held, rooms.stores, people, seeds)
     outsiders = outside(catalog, sight.held, rooms.stores, people, walked, sight.plan.shared)
     reach = extent(catalog, sight.held, walked, outsiders, sight.plan)
-    return make_targets(catalog, sight.held, rooms.stores, people, walked, reach, sight.plan)
+    kept = keep_back(sight.held, walked, under_hold(rooms, sight))
+    return make_targets(catalog, sight.held, rooms.stores, people, walked, without(reach, kept), sight.plan, kept)
+
+
+def under_hold(rooms: Rooms, sight: Sight) -> Held:
+    """Every record that a hold keeps now, whoever's it is.
+
+    Raises:
+        StoreError: as the stores say; what is not known to be free is not given as free.
+    """
+    return held_now(rooms.policy.catalog, sight.held, rooms.stores, sight.shapes, rooms.journal)

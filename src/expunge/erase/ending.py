@@ -15,6 +15,7 @@ from itertools import accumulate, chain
 from expunge.erase.context import Rooms
 from expunge.erase.intake import scope_of
 from expunge.erase.late import REQUESTS
+from expunge.erase.rest import file_rest
 from expunge.erase.stages import WaitUntil
 from expunge.erase.statement import latest_pending, request_statement, run_statement
 from expunge.evidence.canonical import canonical
@@ -49,6 +50,7 @@ def receipt(rooms: Rooms, lease: Lease) -> Json:
     notes = _write(rooms, {index: (None, lease.run_id), **{logged[request.id]: (request.id, request.id) for request in requests}})
     rooms.journal.keep_receipts(lease.run_id, notes)
     rooms.journal.set_request_status([request.id for request in requests], RequestStatus.DONE)
+    file_rest(rooms, lease.run_id, requests)
     pending = latest_pending(whole)
     return {"log_index": index, "receipts": len(notes), "pending_until": pending.isoformat() if pending else None}
 

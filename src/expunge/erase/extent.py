@@ -86,7 +86,7 @@ def _seeds(
         keys = {item.partition("/")[2] for item in plan.scope.items if item.partition("/")[0] == address}
         chosen = {place for place in chosen if rows.addresses[place] in keys or _key_of(note, rows, place) in keys}
     if plan.scope.captured is not None and chosen:
-        when = _captured(held, walked, note)
+        when = captured(held, walked, note)
         if when is None:
             return set()
         times = {place: when(place) for place in chosen}
@@ -112,7 +112,7 @@ def _key_of(note: CollectionNote, rows: Rows, place: int) -> str:
     return "/".join(text_of(value) for name in keys if (value := rows.column(name)[place]) is not None)
 
 
-def _captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable[[int], datetime | None] | None:
+def captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable[[int], datetime | None] | None:
     """When the record at a place was captured: by its own field, or by that of the record it references; ``None`` if it has no date."""
     named = note.captured_at
     rows = walked.rows[note.address]
@@ -133,7 +133,6 @@ def _captured(held: Ownership, walked: Walked, note: CollectionNote) -> Callable
 
 def _times(rows: Rows, key: str, name: str) -> dict[str, datetime | None]:
     return {key_text(value): moment(when) for value, when in zip(rows.column(key), rows.column(name), strict=False) if value is not None}
-
 
 
 def _follow(

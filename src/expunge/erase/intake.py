@@ -16,6 +16,7 @@ import rfc8785
 
 from expunge.erase.context import Rooms, Sight, look, search
 from expunge.erase.extent import known_items
+from expunge.erase.held import look_who_joined
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Person, Resolved, SubjectRef, looked_for, resolve
 from expunge.erase.targets import Work
@@ -139,6 +140,7 @@ def file_found(
     numbers = _register(rooms, people)
     filed = _file(rooms, kinds, people, numbers, sight.plan.scope, requester, authorities)
     outcomes = {place: "duplicate" for place, request in filed.items() if request.duplicate}
+    look_who_joined(rooms.policy.catalog, sight.held, rooms.stores, rooms.journal)
     outcomes |= _held(rooms, people, numbers, {place: request for place, request in filed.items() if place not in outcomes})
     fresh = [request for place, request in filed.items() if place not in outcomes]
     served = {place: filed[first] for place, first in people.same.items() if first in filed}
@@ -152,13 +154,10 @@ def file_found(
 
 def adopt(rooms: Rooms, started_by: str) -> list[Run]:
     """Start runs for requests that were filed and have none: after a crash between the two, or when a hold has ended."""
-    waiting = [*rooms.journal.requests(status=RequestStatus.RECEIVED), *rooms.journal.requests(status=RequestStatus.HELD)]
     groups: dict[bytes, list[Request]] = {}
-    for request in waiting:
-        people = people_of([request])
-        if request.kind == "erase" and request.run_id is None and not rooms.journal.held(numbers_of([request])) and people.people:
-            scope = scope_of(request)
-            groups.setdefault(rfc8785.dumps({**scope_json(scope), "items": list(scope.items)}), []).append(request)
+    for request in _startable(rooms):
+        scope = scope_of(request)
+        groups.setdefault(rfc8785.dumps({**scope_json(scope), "items": list(scope.items)}), []).append(request)
     runs = []
     for group in groups.values():
         control = f"adopt:{min(request.id for request in group)}"
@@ -171,6 +170,17 @@ def adopt(rooms: Rooms, started_by: str) -> list[Run]:
         else:
             rooms.journal.passed(control)
     return runs
+
+
+def _startable(rooms: Rooms) -> list[Request]:
+    """The requests that have no run and that no hold keeps waiting."""
+    waiting = [*rooms.journal.requests(status=RequestStatus.RECEIVED), *rooms.journal.requests(status=RequestStatus.HELD)]
+    waiting = [one for one in waiting if one.kind == "erase" and one.run_id is None and one.attached]
+    if not waiting:
+        return []
+    held = rooms.journal.held(numbers_of(waiting))
+    kept = rooms.journal.kept_back(one.id for one in waiting)
+    return [one for one in waiting if one.id not in kept and held.isdisjoint(numbers_of([one]))]
 
 
 def scope_of(request: Request) -> Scope:
@@ -259,7 +269,7 @@ def _file(
 
 
 def _held(rooms: Rooms, people: Resolved, numbers: Mapping[tuple[str, str], int], filed: Mapping[int, Request]) -> dict[int, str]:
-    """Requests for somebody who is under a hold wait; the others go on."""
+    """Requests for somebody of whom everything is under a hold wait; the others go on."""
     held = rooms.journal.held(set(numbers.values()))
     places = {one.ordinal for one in people.people if numbers[one.kind, one.key] in held} & set(filed)
     if places:

@@ -50,7 +50,8 @@ def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
     work = search(rooms, look(rooms, scope), people_of(requests), seeds)
     meant = {address for one in before if one.collection == target.collection for address in one.addresses}
     stay = {address for one in work.targets if one.name == target.name for address in one.selector.minus} - meant
-    selector = replace(target.selector, minus=target.selector.minus | stay)
+    held = work.held.addresses.get(target.collection, frozenset[str]())
+    selector = replace(target.selector, minus=target.selector.minus | stay | held)
     late = (replace(one, counts={}) for one in work.targets if one.addresses)
     return Again(tuple(sorted(late, key=lambda one: one.rank)), selector)
 

@@ -16,17 +16,19 @@ from datetime import timedelta
 from itertools import islice
 
 from expunge.erase.codec import pack, unpack
-from expunge.erase.context import Rooms, look, search
+from expunge.erase.context import Rooms, look, search, under_hold
+from expunge.erase.held import look_who_joined
 from expunge.erase.intake import numbers_of, people_of, scope_of
 from expunge.erase.late import REQUESTS, located, search_again
 from expunge.erase.opening import committed
 from expunge.erase.plan import Plan
+from expunge.erase.rest import requests_held
 from expunge.erase.targets import Target, Work
 from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
 from expunge.evidence.commitments import commitment
 from expunge.journal.records import Lease, NewStep, Request, StepStatus
 from expunge.stores.base import Store, Together
-from expunge.terms import Json, Reclaimed, Residue, Step
+from expunge.terms import Json, Reclaimed, Residue, Scope, Step
 
 RANK_BEFORE, RANK_PRINTS, RANK_ERASE, RANK_KEYS, RANK_RECLAIM, RANK_AFTER, RANK_HUNT, RANK_RECEIPT, RANK_CLOSE = (
     10,
@@ -78,6 +80,8 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
     requests = rooms.journal.requests(run_id=lease.run_id)
     sight = look(rooms, scope_of(requests[0]))
     _same_as_approved(rooms, lease, sight.plan)
+    look_who_joined(rooms.policy.catalog, sight.held, rooms.stores, rooms.journal)
+    newest = rooms.journal.newest_hold()
     work = search(rooms, sight, people_of(requests))
     for target in work.targets:
         rooms.journal.put_targets(lease, target.name, pack(target))
@@ -93,6 +97,8 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
         "not_listed": {store: {"collections": one.collections, "about": one.about} for store, one in sight.not_listed.items()},
         "warnings": [str(problem) for problem in sight.warnings],
         "acts": {act.name: {"collection": act.collection, "what": act.what, "reason": act.reason} for act in sight.plan.acts},
+        "newest_hold": newest,
+        "held_by": sorted(work.held.holds),
     }
 
 
@@ -130,9 +136,12 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
 
 
 def keys(rooms: Rooms, lease: Lease) -> Json:
-    """Destroy the keys of everybody in the run, close the epoch, which makes it final, and forget the registry's digests of them."""
+    """Destroy the keys of everybody in the run, close the epoch, which makes it final, and forget the registry's digests of them.
+
+    Of whom something is under a hold, the key stays hidden: what is held may be sealed by it, and nothing of it becomes readable.
+    """
     _stop_if_held(rooms, lease)
-    numbers = numbers_of(rooms.journal.requests(run_id=lease.run_id))
+    numbers = _not_held(rooms, lease)
     rooms.keys.destroy("subject", numbers)
     destroyed = rooms.clock.now()
     closed = rooms.keys.close_epoch()
@@ -222,17 +231,45 @@ def _work_through(rooms: Rooms, lease: Lease, target: Target, addresses: tuple[s
     """Erase batch by batch. Between batches: the journal learns how far we are, and a new hold stops us."""
     step = Step(target.selector.collection, target.method, target.selector, addresses[done:], target.fields, target.repoint)
     _stop_if_held(rooms, lease)
+    known = _stop_if_held_since(rooms, lease, target, step.addresses, None)
     for count in rooms.stores[target.collection.split(".", 1)[0]].erase(step) if step.addresses else ():
         done += count
         if done < len(addresses):  # the last batch is journalled with the step's end
             if journalled:
                 rooms.journal.progress(lease, done)
             _stop_if_held(rooms, lease)
+            known = _stop_if_held_since(rooms, lease, target, addresses[done:], known)
 
 
 def _stop_if_held(rooms: Rooms, lease: Lease) -> None:
     if rooms.journal.held_in(lease.run_id):
         raise WaitUntil(HELD_WAIT, "one of the people in this run is under a hold")
+
+
+def _stop_if_held_since(rooms: Rooms, lease: Lease, target: Target, left: Sequence[str], known: int | None) -> int | None:
+    """Stop if a hold younger than ``known`` (``None``: than the search) keeps one of the records that are left; the youngest there is."""
+    newest = rooms.journal.newest_hold()
+    if newest is None:
+        return known
+    if known is None:
+        at_search = next(step.result for step in rooms.journal.steps(lease.run_id) if step.name == "locate")
+        found = at_search.get("newest_hold") if isinstance(at_search, Mapping) else None
+        known = found if isinstance(found, int) else 0
+    if newest > known:
+        held = under_hold(rooms, look(rooms, Scope())).records.get(target.collection, {})
+        if not held.keys().isdisjoint(left):
+            raise WaitUntil(HELD_WAIT, "records of this run came under a hold")
+    return newest
+
+
+def _not_held(rooms: Rooms, lease: Lease) -> list[int]:
+    """Everybody in the run of whom nothing is under a hold."""
+    requests = rooms.journal.requests(run_id=lease.run_id)
+    kept = requests_held(rooms, lease.run_id)
+    keep = {number for request in requests if request.id in kept for number in numbers_of([request])}
+    numbers = [number for number in numbers_of(requests) if number not in keep]
+    under = rooms.journal.held(numbers, narrowed=True)
+    return [number for number in numbers if number not in under]
 
 
 def _same_as_approved(rooms: Rooms, lease: Lease, plan: Plan) -> None:
@@ -259,6 +296,7 @@ def _request_rows(rooms: Rooms, requests: list[Request], work: Work) -> Iterator
             "commitment": commitment(salt, person.identifiers[0], request.id) if person is not None and salt is not None else None,
             "erased": {target.name: count for target in work.targets if (count := target.counts.get(ordinal))},
             "kept": {address: count for address, counts in work.kept.items() if (count := counts.get(ordinal))},
+            "held": ordinal in work.held.requests,
         }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from expunge.erase.extent import Extent
+from expunge.erase.held import KeptBack
 from expunge.erase.plan import Act, Plan
 from expunge.erase.subjects import Resolved
 from expunge.erase.walk import Rows, Walked, named
@@ -19,6 +20,8 @@ from expunge.policy.ownership import Edge, Ownership, Via
 from expunge.stores.base import Store
 from expunge.stores.values import key_text, spelled
 from expunge.terms import Method, Selector, Value
+
+NONE_HELD = KeptBack()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,22 +54,33 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run has to do: targets in the plan's order, and per collection what is kept for each request."""
+    """What a run has to do: targets in the plan's order, and per collection what the policy keeps for each request.
+
+    ``held`` is what stays under holds, which no receipt describes.
+    """
 
     targets: tuple[Target, ...]
     kept: Mapping[str, Mapping[int, int]]
     undated: Mapping[str, int]
+    held: KeptBack = NONE_HELD
 
 
 def make_targets(
-    catalog: Catalog, held: Ownership, stores: Mapping[str, Store], people: Resolved, walked: Walked, extent: Extent, plan: Plan
+    catalog: Catalog,
+    held: Ownership,
+    stores: Mapping[str, Store],
+    people: Resolved,
+    walked: Walked,
+    extent: Extent,
+    plan: Plan,
+    kept_back: KeptBack = NONE_HELD,
 ) -> Work:
-    """Bind the plan's acts to the records found.
+    """Bind the plan's acts to the records found; ``extent`` lacks what is kept back already.
 
     Raises:
         StoreError: unlinking looks for records of others that point at what goes.
     """
-    maker = _Maker(catalog, held, stores, people, walked, extent, plan)
+    maker = _Maker(catalog, held, stores, people, walked, extent, plan, kept_back)
     targets: list[Target] = []
     kept: dict[str, dict[int, int]] = {}
     for act in plan.acts:
@@ -81,7 +95,7 @@ def make_targets(
         else:
             chosen = extent.fields if act.what == "fields" else extent.records
             targets += maker.erase(act, rows, chosen.get(act.collection, frozenset()))
-    return Work(tuple(targets), kept, extent.undated)
+    return Work(tuple(targets), kept, extent.undated, kept_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +107,12 @@ class _Maker:
     walked: Walked
     extent: Extent
     plan: Plan
+    kept_back: KeptBack
 
     def erase(self, act: Act, rows: Rows, chosen: frozenset[int]) -> Iterable[Target]:
         """One target per way into the collection; a record falls to the first way that finds it."""
         left = set(chosen)
-        narrow = not self.plan.scope.everything()
+        narrow = not self.plan.scope.everything() or bool(self.kept_back.places)
         stay = frozenset(rows.addresses[place] for place in range(len(rows)) if place not in chosen) if narrow else frozenset()
         present = frozenset(act.fields) if act.method is Method.REDACT else frozenset()
         for number, (name, values) in enumerate(self._ways(act.collection, narrow=narrow)):
@@ -118,8 +133,9 @@ class _Maker:
         column = rows.column(name)
         staying = self.extent.staying.get(act.collection, frozenset())
         places = [place for place in sorted(staying) if column[place] in values]
-        selector = Selector(self._inside(act.collection), {name: values})
-        matches = sum(1 for value in column if value in values)
+        kept = self.kept_back.places.get(act.collection, frozenset())
+        selector = Selector(self._inside(act.collection), {name: values}, minus=self.kept_back.addresses.get(act.collection, frozenset()))
+        matches = sum(1 for place, value in enumerate(column) if value in values and place not in kept)
         yield replace(self._target(act, act.name, selector, rows, places), matches=matches)
 
     def unlink(self, act: Act) -> Iterable[Target]:

@@ -71,6 +71,9 @@ def needed(catalog: Catalog, held: Ownership) -> dict[str, tuple[str, ...]]:
         wanted[edge.owner].add(edge.owner_field)
         if edge.owned in wanted:
             wanted[edge.owned].add(edge.owned_field)
+    for edge in (one for found in held.memberships.values() for one in found):
+        wanted[edge.owned].add(edge.owned_field)
+        wanted[edge.owner].add(edge.owner_field)
     for address, root in held.roots.items():
         wanted[address].add(root.field)
     for address in held.owned:
