@@ -33,7 +33,7 @@ class Strings:
         yield from _part("strings_needles").take(traces)
 
     def matcher(self, pages: Iterable[bytes]) -> Matcher:
-        """A matcher for these pages; about 1 s and 70 MB for each 100,000 needles.
+        """A matcher for these pages; about 1 s and 50 MB for each 100,000 needles.
 
         Raises:
             MissingExtra: Numba is not installed.

@@ -189,6 +189,22 @@ def load8(_typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def fetch(_typing: Any, array: Any, at: Any) -> Any:
+    """Ask memory for ``array[at]`` and don't wait, so that many questions are under way at once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, value=args[0])
+        place = builder.bitcast(builder.gep(held.data, [args[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        wanted = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], wanted)
+        builder.call(prefetch, [place, number(0), number(3), number(1)])  # to read, into all caches, data
+        return context.get_dummy_value()
+
+    return types.none(array, at), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
 def lowest(_typing: Any, _bits: Any) -> Any:
     """The number of zero bits below the lowest set bit; 64 if there is none."""
 

@@ -10,8 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from expunge.hunt.strings_compile import beyond_at, compiled, inlined, leading, load8, lowest, punctuation_at, signed, words_at
-from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, start_of
+from expunge.hunt.strings_compile import beyond_at, compiled, inlined, load8, lowest, punctuation_at, signed, words_at
+from expunge.hunt.strings_layout import (
+    BEFORE,
+    BEGUN,
+    CHOSEN,
+    FOUND,
+    INSIDE,
+    KNOWN,
+    NAMES,
+    PAD,
+    RAW_STRIDE,
+    SHORTEST,
+    STRIDE,
+    WORDS,
+    start_of,
+    told_of,
+)
 
 _U = np.uint64
 FOLD = _U(0x2020202020202020)
@@ -69,25 +84,43 @@ def check_of(pad: Any, start: int, length: int) -> int:
 
 
 @compiled
-def read_words(pad: Any, first: int, last: int, before: Any, ends: Any, hashes: Any, count: int) -> Any:
-    """Ends and hashes of the words that end in ``[first, last)``; both multiples of 64. ``before`` is the block before's mask."""
+def read_words(pad: Any, first: int, last: int, known: Any, found: Any, ends: Any, hashes: Any, texts: Any, names: Any) -> None:
+    """Ends and hashes of the words that end in ``[first, last)``; both multiples of 64. ``found`` goes on where it was left.
+
+    Words of ``known`` texts that follow one are listed in ``texts``, and those by which something is known in ``names``: without a branch,
+    whether or not they are, since half of all guesses about words are wrong.
+    """
+    inside, begun, count = found[INSIDE], signed(found[BEGUN]), found[WORDS]
+    text, name, before = found[CHOSEN], found[NAMES], found[BEFORE]
     for base in range(first, last, 64):
         mask = words_at(pad, base)
         if beyond_at(pad, base) != 0:
             mask &= ~punctuation_at(pad, base)
-        left = ((mask << _ONE) | (before >> _LOW6)) & ~mask
+        shifted = (mask << _ONE) | inside
+        left, starts = shifted & ~mask, mask & ~shifted
+        if inside == 0:
+            begun = base + signed(lowest(starts))
+            starts &= starts - _ONE
         while left != 0:
-            bit = lowest(left)
+            end = base + signed(lowest(left))
             left &= left - _ONE
-            length = leading(~(((mask << _ONE) << (_LOW6 - bit)) | (before >> bit)))
-            end = base + signed(bit)
+            length = _U(end - begun)
+            begun = base + signed(lowest(starts))
+            starts &= starts - _ONE
             tail = (load8(pad, end - 8) | FOLD) >> ((_EIGHT - min(length, _EIGHT)) << _THREE)
             value = (tail ^ (length << _B56)) * K1
-            hashes[count] = (value ^ (value >> _B32)) * K3
+            key = (value ^ (value >> _B32)) * K3
+            hashes[count] = key
             ends[count] = end
-            count += 1
-        before = mask
-    return before, count
+            told = told_of(known, key)
+            texts[text], names[name] = count, count
+            text += told & before
+            name += told >> _ONE
+            before = told & _ONE
+            count += _ONE
+        inside = mask >> _LOW6
+    found[INSIDE], found[BEGUN], found[WORDS] = inside, begun, count
+    found[CHOSEN], found[NAMES], found[BEFORE] = text, name, before
 
 
 @inlined
@@ -96,11 +129,11 @@ def join(word: Any, before: Any, first: Any) -> Any:
     return word ^ ((before << _B21) | (before >> _B43)) ^ ((first << _B42) | (first >> _B22))
 
 
-@compiled
 def needle_words(pad: Any, size: int, ends: Any, hashes: Any) -> int:
     """Ends and hashes of all words, for those that make needles; how many there are."""
-    _, count = read_words(pad, PAD, PAD + ((size >> 6) + 1) * 64, _U(0), ends, hashes, 0)
-    return int(count)
+    found, nothing, listed = np.zeros(FOUND, np.uint64), np.zeros(KNOWN, np.uint8), np.zeros(1, np.int32)
+    read_words(pad, PAD, PAD + ((size >> 6) + 1) * 64, nothing, found, ends, hashes, listed, listed)
+    return int(found[WORDS])
 
 
 @compiled

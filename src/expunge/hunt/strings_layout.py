@@ -9,8 +9,9 @@ space-efficient Bloom filters, 2007), sized to stay in the second-level cache:
   two predecessors, and it, its predecessor and its third predecessor are asked for. The last survives a replaced or inserted word.
 - *Raw* (digests, UUIDs as 16 bytes): every second position, and only where bytes are not text.
 
-What passes a filter is looked up in an exact table, and what is found there is compared as a whole, by a 64-bit hash of the span or word by
-word. All positions are those of a *pad*: bytes preceded by ``PAD`` and followed by ``TAIL`` line feeds, so that no load leaves it.
+What passes a filter is looked up in a table that knows 32 bits of each key, and what is found there is compared as a whole, by a 64-bit
+hash of the span or word by word. All positions are those of a *pad*: bytes preceded by ``PAD`` and followed by ``TAIL`` line feeds, so
+that no load leaves it.
 """
 
 # ruff: noqa: PLR2004 - numbers are bytes and bits
@@ -46,20 +47,32 @@ REACH = 320
 """Words before and behind one that may be looked at: an identifier of 512 bytes has at most 256."""
 LISTED_MOST = 1 << 16
 """Passages listed in one chunk: its words can't be in more than some thousand unless each is in dozens of passages."""
+PLACE_BITS, TOLD_BITS = 5, 5
+"""Bits of a word's place in a passage (of at most 32 words), and of what it tells (at most 15.5 bits, in halves)."""
 RECENT = 1024
 """Passages whose last sighting is remembered, so that each of a passage's grams doesn't tell it again."""
-LISTED = 0x8000
-"""Says of a value of ``span_grams`` that it is a list of shapes."""
+MORE = 0x8000
+"""Says of a span's shape that another one of the same gram comes behind it."""
+LEAD = 40
+"""Words that belong to nothing before the first one, so that the places of a passage's first words exist."""
+INSIDE, BEGUN, WORDS, CHOSEN, NAMES, BEFORE, FOUND = range(7)
+"""Where a reader of words is: in a word, begun there; words, chosen ones and names so far; whether the last is known; how many."""
+KNOWN = 1 << 17
+"""Bytes that know words."""
 CONTEXT = 0xFFFFFF
 """A form's number that stands for a word of a field's name (``profile``), after which weak identifiers are looked for."""
 
 _U = np.uint64
-_ONE, _TWO, _SIX, _LOW6 = _U(1), _U(2), _U(6), _U(63)
-_B32, _B45, _B47 = _U(32), _U(45), _U(47)
+_ONE, _SIX, _LOW6 = _U(1), _U(6), _U(63)
+_B21, _B32, _B45, _B47 = _U(21), _U(32), _U(45), _U(47)
+_LOW32, _TAGGED = _U(0xFFFFFFFF), _U(0x100000000)
 
 
 class Table(NamedTuple):
-    """Keys and values by turns, at the first free place from ``key * room`` on (open addressing): one cache line for most questions."""
+    """Values of 32 bits behind 32 bits of their key (never 0), at the first free place from ``key * room`` on (open addressing).
+
+    The place and these bits tell some 50 bits of the key: what a table confuses is told apart by what its value stands for.
+    """
 
     slots: Longs
     room: np.uint64
@@ -73,25 +86,26 @@ class Filter(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Everything that a sweep asks, for one group of needles. ``*_at`` is where in the needle a key lies."""
+    """Everything that a sweep asks, for one group of needles."""
 
     known: Bytes  # 2**19 times two bits by hash: words that are in any text, and those by which identifiers or fields are known
     words: Filter  # grams of texts, and first words of weak identifiers
-    grams: Table  # of passages: place of the gram's last word, words << 8, first word's place << 16, bits in halves << 48
+    grams: Table  # of passages: the gram's last word in the passage, and where the passage begins << PLACE_BITS
     least: np.float64  # bits of a passage below which nobody wants to see it
-    passage_words: npt.NDArray[np.uint32]  # per word 27 bits of its hash, and its bits of information in halves
+    passages: npt.NDArray[np.uint32]  # of each its number of words and their bits in halves << 8, then the words that tell most first:
+    # the place of each, its bits in halves << PLACE_BITS, and the upper bits of its hash
     anchors: Table  # of words: form and place, shifted by 8; CONTEXT for words of fields' names
     weak: Table  # of first words: form
     form_first: Ints
     form_words: Longs
     form_wholes: Longs
     spans: Filter
-    span_grams: Table  # a shape, or (LISTED) how many there are and the first one's place << 16
-    span_shapes: npt.NDArray[np.int64]  # length, place of the gram in the span << 16, and the checks of such spans << 32
+    span_grams: Table  # the first of the gram's shapes
+    span_shapes: npt.NDArray[np.int64]  # length (and MORE), place of the gram in the span << 16, and the checks of such spans << 32
     raws: Filter
-    raw_grams: Table
-    raw_shapes: npt.NDArray[np.int64]
+    raw_grams: Table  # length, and place of the gram << 16
     whole: Table  # of whole spans and raws: a number that stands for all needles that are equal
+    whole_keys: Longs
 
 
 class Work(NamedTuple):
@@ -99,12 +113,12 @@ class Work(NamedTuple):
 
     ends: Ints
     hashes: Longs
+    found: Longs  # INSIDE and so on
     chosen: Ints
     flags: Bytes
     names: Ints  # words by which identifiers or fields are known
     places: Ints  # words at which a passage was listed, with room for LISTED_MOST
-    passages: npt.NDArray[np.int64]
-    touched: npt.NDArray[np.uint32]
+    passages: npt.NDArray[np.uint32]
     seen: Ints  # passages that were last seen, and up to which word
 
 
@@ -123,30 +137,50 @@ class Hits(NamedTuple):
 @inlined
 def place_of(table: Any, key: Any) -> Any:
     """Where to begin to look for a key."""
-    return (((key >> _B32) * table.room) >> _B32) << _ONE
+    return ((key >> _B32) * table.room) >> _B32
+
+
+@inlined
+def tag_of(key: Any) -> Any:
+    """The bits of a key that are in its slot, from bit 32 on."""
+    return ((key << _B21) & ~_LOW32) | _TAGGED
+
+
+@inlined
+def is_of(slot: Any, tag: Any) -> Any:
+    """Whether a slot is of the key that has this tag."""
+    return (slot ^ tag) <= _LOW32
+
+
+@inlined
+def value_of(slot: Any) -> int:
+    """What a slot holds."""
+    return signed(slot & _LOW32)
 
 
 @inlined
 def find(table: Any, key: Any) -> int:
     """The first value of a key, or -1."""
-    place = place_of(table, key)
+    place, tag = place_of(table, key), tag_of(key)
     while table.slots[place] != 0:
-        if table.slots[place] == key:
-            return signed(table.slots[place + _ONE])
-        place += _TWO
+        if is_of(table.slots[place], tag):
+            return value_of(table.slots[place])
+        place += _ONE
     return -1
 
 
 @compiled
-def put_all(slots: Any, room: Any, keys: Any, values: Any) -> None:
-    """Fill an empty table."""
+def put_all(slots: Any, room: Any, keys: Any, values: Any) -> bool:
+    """Fill an empty table; whether there was room behind for what its last places can't hold."""
     table = Table(slots, room)
     for i in range(len(keys)):
         place = place_of(table, keys[i])
         while slots[place] != 0:
-            place += _TWO
-        slots[place] = keys[i]
-        slots[place + _ONE] = values[i]
+            place += _ONE
+        if place + _ONE >= len(slots):
+            return False
+        slots[place] = tag_of(keys[i]) | _U(values[i])
+    return True
 
 
 @inlined
@@ -159,15 +193,15 @@ def is_set(words: Any, room: Any, key: Any) -> Any:
 @inlined
 def may_hold(table: Any, key: Any) -> Any:
     """Whether a key is at its first or second place, or may be farther: most that a filter lets pass in vain end here."""
-    place = place_of(table, key)
-    here = table.slots[place]
-    return (here == key) | ((here != 0) & (table.slots[place + _TWO] != 0))
+    place, tag = place_of(table, key), tag_of(key)
+    here, there = table.slots[place], table.slots[place + _ONE]
+    return is_of(here, tag) | ((here != 0) & (is_of(there, tag) | ((there != 0) & (table.slots[place + _ONE + _ONE] != 0))))
 
 
 @inlined
-def told_of(known: Any, word: Any) -> int:
+def told_of(known: Any, word: Any) -> Any:
     """Two bits: whether a word is in a text (1), and whether it names an identifier or a field (2)."""
-    return signed(known[word >> _B47] >> np.uint8(((word >> _B45) & _U(3)) << _ONE)) & 3
+    return (_U(known[word >> _B47]) >> (((word >> _B45) & _U(3)) << _ONE)) & _U(3)
 
 
 @inlined

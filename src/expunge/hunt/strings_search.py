@@ -16,7 +16,7 @@ from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
 from expunge.hunt.prints import Kind, Sighting, Tier
 from expunge.hunt.strings_decode import GROWTH, decode
 from expunge.hunt.strings_judge import Judge, Seen, View
-from expunge.hunt.strings_layout import CHUNK, FORM, LISTED_MOST, PAD, REACH, RECENT, TAIL, TEXT, WEAK, Hits, Work
+from expunge.hunt.strings_layout import CHUNK, FORM, FOUND, LISTED_MOST, PAD, REACH, RECENT, TAIL, TEXT, WEAK, Hits, Work
 from expunge.hunt.strings_sweep import sweep_all
 from expunge.hunt.strings_tables import Group, Prints, build
 
@@ -53,12 +53,12 @@ class _Pad:
         self.work = Work(
             ends=np.zeros(words, np.int32),
             hashes=np.zeros(words, np.uint64),
+            found=np.zeros(FOUND, np.uint64),
             chosen=np.zeros(max(room // 2, words) + 96, np.int32),  # of words, and of every second byte
             flags=np.zeros(room // 64 + 2, np.uint8),
             names=np.zeros(words + 8, np.int32),
             places=np.zeros(LISTED_MOST, np.int32),
-            passages=np.zeros(LISTED_MOST, np.int64),
-            touched=np.zeros(1, np.uint32),
+            passages=np.zeros(LISTED_MOST, np.uint32),
             seen=np.zeros(2 * RECENT, np.int32),
         )
 

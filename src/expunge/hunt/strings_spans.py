@@ -7,9 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from expunge.hunt.strings_compile import compiled, inlined
+from expunge.hunt.strings_compile import compiled, fetch, inlined
 from expunge.hunt.strings_hash import check_of, hash_span, raw_gram, span_gram
-from expunge.hunt.strings_layout import BINARY, GRAM, LISTED, PAD, RAW, RAW_STRIDE, SPAN, STRIDE, add_hit, find, may_hold
+from expunge.hunt.strings_layout import (
+    BINARY,
+    GRAM,
+    MORE,
+    PAD,
+    RAW,
+    RAW_STRIDE,
+    SPAN,
+    STRIDE,
+    add_hit,
+    find,
+    is_of,
+    may_hold,
+    place_of,
+    tag_of,
+    value_of,
+)
 
 _U = np.uint64
 _ONE, _LOW6 = _U(1), _U(63)
@@ -17,21 +33,40 @@ _B32, _B34, _B40 = _U(32), _U(34), _U(40)
 
 
 @inlined
-def _ask_span(pad: Any, size: int, at: int, fold: bool, grams: Any, shapes: Any, whole: Any, hits: Any, count: int) -> int:
-    shape = find(grams, span_gram(pad, at) if fold else raw_gram(pad, at))
-    if shape == -1:
+def _ask_whole(pad: Any, start: int, length: int, fold: bool, tables: Any, hits: Any, count: int) -> int:
+    key = hash_span(pad, start, length, fold)
+    ref = find(tables.whole, key)
+    if ref < 0 or tables.whole_keys[ref] != key:
         return count
-    place, several = 0, 1
-    if shape & LISTED:
-        place, several = shape >> 16, shape & (LISTED - 1)
-    for step in range(several):
-        if shape & LISTED or step:
-            shape = shapes[place + step]
-        start, length = at - ((shape >> 16) & 0xFFFF), shape & 0xFFFF
-        if start >= PAD and start + length <= PAD + size and (shape >> (32 + check_of(pad, start, length))) & 1:
-            ref = find(whole, hash_span(pad, start, length, fold))
-            if ref >= 0:
-                count = add_hit(hits, count, SPAN if fold else RAW, start, start + length, ref, 1.0, 0.0, start + length + 2)
+    return add_hit(hits, count, SPAN if fold else RAW, start, start + length, ref, 1.0, 0.0, start + length + 2)
+
+
+@inlined
+def _ask_span(pad: Any, size: int, at: int, tables: Any, hits: Any, count: int) -> int:
+    place = find(tables.span_grams, span_gram(pad, at))
+    more = place >= 0
+    while more:
+        shape = tables.span_shapes[place]
+        start, length = at - ((shape >> 16) & 0xFFFF), shape & (MORE - 1)
+        within = start >= PAD and start + length <= PAD + size
+        if within and (shape >> (32 + check_of(pad, start, length))) & 1:
+            count = _ask_whole(pad, start, length, True, tables, hits, count)
+        more = shape & MORE != 0
+        place += 1
+    return count
+
+
+@inlined
+def _ask_raw(pad: Any, size: int, at: int, tables: Any, hits: Any, count: int) -> int:
+    grams, key = tables.raw_grams, raw_gram(pad, at)
+    place, tag = place_of(grams, key), tag_of(key)
+    while grams.slots[place] != 0:
+        if is_of(grams.slots[place], tag):
+            value = value_of(grams.slots[place])
+            start, length = at - (value >> 16), value & 0xFFFF
+            if start >= PAD and start + length <= PAD + size:
+                count = _ask_whole(pad, start, length, False, tables, hits, count)
+        place += _ONE
     return count
 
 
@@ -61,6 +96,10 @@ def _collect_raws(pad: Any, first: int, last: int, words: Any, room: Any, chosen
 
 @compiled
 def _keep(pad: Any, grams: Any, fold: bool, chosen: Any, count: int) -> int:
+    """Of the chosen positions those whose gram is in the table, or may be."""
+    for i in range(count):
+        at = chosen[i]
+        fetch(grams.slots, place_of(grams, span_gram(pad, at) if fold else raw_gram(pad, at)))
     kept = 0
     for i in range(count):
         at = chosen[i]
@@ -76,7 +115,7 @@ def sweep_spans(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: i
     if tables.span_grams.room > 1:
         held = _collect_spans(pad, size, tables.spans.words, tables.spans.room, chosen)
         for i in range(_keep(pad, tables.span_grams, True, chosen, held)):
-            count = _ask_span(pad, size, chosen[i], True, tables.span_grams, tables.span_shapes, tables.whole, hits, count)
+            count = _ask_span(pad, size, chosen[i], tables, hits, count)
     if tables.raw_grams.room <= 1:
         return count
     held = 0
@@ -85,5 +124,5 @@ def sweep_spans(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: i
             base = PAD + (block << 6)
             held = _collect_raws(pad, base, min(base + 64, PAD + size - 7), tables.raws.words, tables.raws.room, chosen, held)
     for i in range(_keep(pad, tables.raw_grams, False, chosen, held)):
-        count = _ask_span(pad, size, chosen[i], False, tables.raw_grams, tables.raw_shapes, tables.whole, hits, count)
+        count = _ask_raw(pad, size, chosen[i], tables, hits, count)
     return count

@@ -7,23 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from expunge.hunt.strings_compile import compiled, inlined, signed
+from expunge.hunt.strings_compile import compiled, fetch, inlined, lowest, signed
 from expunge.hunt.strings_hash import K2, hash_words, join, read_words
 from expunge.hunt.strings_layout import (
+    CHOSEN,
     CHUNK,
     CONTEXT,
     FORM,
+    LEAD,
+    NAMES,
     PAD,
+    PLACE_BITS,
     REACH,
     RECENT,
     TEXT,
+    TOLD_BITS,
     WEAK,
+    WORDS,
     add_hit,
+    is_of,
     is_set,
-    may_hold,
     place_of,
     start_of,
-    told_of,
+    tag_of,
+    value_of,
 )
 
 AHEAD, AHEAD_BYTES, NEAR_WORDS = 40, 600, 6
@@ -34,44 +41,41 @@ SLACK = 48
 """Bytes behind a passage that must be there before it is told: a word or two may have been put in."""
 
 _U = np.uint64
-_ONE, _TWO, _B32 = _U(1), _U(2), _U(32)
+_ONE, _TWO, _THREE = _U(1), _U(2), _U(3)
+_EARLIER = (_TWO, _THREE)
+_HASHED = _U(32 + PLACE_BITS + TOLD_BITS)
+_PLACE, _TOLD = (1 << PLACE_BITS) - 1, (1 << TOLD_BITS) - 1
+_OFF = (0, 1, -1, 2, -2)
+"""Where a passage's word may stand, the likeliest place first."""
 
 
 @compiled
-def _choose(tables: Any, hashes: Any, texts: Any, names: Any, first: int, last: int, text: int, name: int) -> tuple[int, int]:
-    """Words worth a look, written behind one another: the last ones of grams that are in a text, and those that are in names.
+def _choose(tables: Any, work: Any, first: int, last: int) -> int:
+    """Of the words listed in ``chosen[first:last]`` those that end a gram that may be in a text; where the list ends.
 
-    Each step asks for all words before the next begins, and drops without a branch, so that many questions are under way at once.
+    It drops without a branch and only asks the filter, so that many questions are under way at once.
     """
-    words, room = tables.words.words, tables.words.room
-    kept, before = text, 0
-    for i in range(first, last):
-        word = hashes[i]
-        told = told_of(tables.known, word)
-        texts[kept], names[name] = i, i
-        kept += told & before
-        name += told >> 1
-        before = told & 1
-    out = text
-    for at in range(text, kept):
-        i = texts[at]
-        straight, skipping = join(hashes[i], hashes[i - 1], hashes[i - 2]), join(hashes[i], hashes[i - 1], hashes[i - 3])
-        texts[out] = i
-        out += signed(is_set(words, room, straight) | is_set(words, room, skipping))
-    kept = text
-    for at in range(text, out):
-        i = texts[at]
-        straight, skipping = join(hashes[i], hashes[i - 1], hashes[i - 2]), join(hashes[i], hashes[i - 1], hashes[i - 3])
-        texts[kept] = i
-        kept += signed(may_hold(tables.grams, straight) | may_hold(tables.grams, skipping))
-    return kept, name
+    words, room, hashes, chosen = tables.words.words, tables.words.room, work.hashes, work.chosen
+    out = _U(first)
+    for at in range(first, last):
+        i = _U(chosen[at])
+        word, before = hashes[i], hashes[i - _ONE]
+        straight, skipping = join(word, before, hashes[i - _TWO]), join(word, before, hashes[i - _THREE])
+        chosen[out] = i
+        out += is_set(words, room, straight) | is_set(words, room, skipping)
+    for at in range(first, signed(out)):
+        i = _U(chosen[at])
+        word, before = hashes[i], hashes[i - _ONE]
+        fetch(tables.grams.slots, place_of(tables.grams, join(word, before, hashes[i - _TWO])))
+        fetch(tables.grams.slots, place_of(tables.grams, join(word, before, hashes[i - _THREE])))
+    return signed(out)
 
 
 @inlined
 def _ask_form(pad: Any, tables: Any, work: Any, words: int, first: int, form: int, kind: int, hits: Any, count: int) -> int:
     begin, behind = tables.form_first[form], tables.form_first[form + 1]
     last = first + behind - begin - 1
-    if first < 3 or last >= words:
+    if first < LEAD or last >= words:
         return count
     for at in range(behind - begin):
         if work.hashes[first + at] != tables.form_words[begin + at]:
@@ -86,11 +90,11 @@ def _ask_form(pad: Any, tables: Any, work: Any, words: int, first: int, form: in
 def _ask_weak(pad: Any, tables: Any, work: Any, words: int, i: int, hits: Any, count: int) -> int:
     key = work.hashes[i]
     if is_set(tables.words.words, tables.words.room, key ^ K2):
-        place = place_of(tables.weak, key)
+        place, tag = place_of(tables.weak, key), tag_of(key)
         while tables.weak.slots[place] != 0:
-            if tables.weak.slots[place] == key:
-                count = _ask_form(pad, tables, work, words, i, signed(tables.weak.slots[place + _ONE]), WEAK, hits, count)
-            place += _TWO
+            if is_of(tables.weak.slots[place], tag):
+                count = _ask_form(pad, tables, work, words, i, value_of(tables.weak.slots[place]), WEAK, hits, count)
+            place += _ONE
     return count
 
 
@@ -110,48 +114,58 @@ def _ask_ahead(pad: Any, tables: Any, work: Any, words: int, i: int, hits: Any, 
 @inlined
 def _ask_anchor(pad: Any, tables: Any, work: Any, words: int, i: int, hits: Any, count: int) -> int:
     key = work.hashes[i]
-    place = place_of(tables.anchors, key)
+    place, tag = place_of(tables.anchors, key), tag_of(key)
     while tables.anchors.slots[place] != 0:
-        if tables.anchors.slots[place] == key:
-            value = signed(tables.anchors.slots[place + _ONE])
+        if is_of(tables.anchors.slots[place], tag):
+            value = value_of(tables.anchors.slots[place])
             if value >> 8 == CONTEXT:
                 count = _ask_ahead(pad, tables, work, words, i, hits, count)
             else:
                 count = _ask_form(pad, tables, work, words, i - (value & 255), value >> 8, FORM, hits, count)
-        place += _TWO
+        place += _ONE
     return count
 
 
 @inlined
-def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int, value: int, hits: Any, count: int) -> int:
-    """Compare the words around with a passage's: each may stand up to two places off, for words put in or left out."""
-    begin, length = (value >> 16) & 0xFFFFFFFF, (value >> 8) & 255
-    first = i - (value & 255)
+def _near(hashes: Any, at: int, word: Any) -> Any:
+    """Bit ``k`` says whether the word at ``at + _OFF[k]`` is this one of a passage."""
+    wanted = word >> np.uint32(PLACE_BITS + TOLD_BITS)
+    held = _U(0)
+    for k in range(len(_OFF)):
+        held |= _U(np.uint32(hashes[_U(at + _OFF[k])] >> _HASHED) == wanted) << _U(k)
+    return held
+
+
+@inlined
+def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int, value: Any, hits: Any, count: int) -> int:
+    """Compare the words around with a passage's: each may stand up to two places off, for words put in or left out.
+
+    The words that tell most come first, so that most of what is something else is known for it after three of them.
+    """
+    begin = signed(value >> np.uint32(PLACE_BITS))
+    header = signed(tables.passages[begin])
+    first, total, length = i - (signed(value) & _PLACE), header >> 8, header & 255
     last = first + length - 1
     recent = 2 * (begin & (RECENT - 1))
     if work.seen[recent] == begin and first < work.seen[recent + 1]:
         return count
-    total = value >> 48
     low, high = words, -1
     missing = signed(total * (1 - LEAST_SHARE))
     bits = straight = 0
-    for at in range(length):
-        word = tables.passage_words[begin + at]
-        found = -1
-        for step in range(5):
-            j = first + at + ((step + 1) >> 1) * (1 if step & 1 else -1)
-            if 3 <= j < words and (np.uint32(work.hashes[j] >> _B32) ^ word) >> np.uint32(5) == 0:
-                straight += step == 0
-                found = j
-                break
-        told = signed(word) & 31
-        if found >= 0:
-            bits += told
-            low, high = min(low, found), max(high, found)
-        else:
+    for at in range(begin + 1, begin + 1 + length):
+        word = tables.passages[at]
+        there = first + (signed(word) & _PLACE)
+        told = (signed(word) >> PLACE_BITS) & _TOLD
+        held = _near(work.hashes, there, word)
+        if held == 0:
             missing -= told
             if missing < 0:
                 return count
+        else:
+            bits += told
+            straight += signed(held & _ONE)
+            found = there + _OFF[signed(lowest(held))]
+            low, high = min(low, found), max(high, found)
     if bits < 2 * tables.least:
         return count
     needed = PAD + size + SLACK if last >= words else work.ends[last] + SLACK
@@ -161,20 +175,22 @@ def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int
 
 
 @inlined
-def _list_passages(tables: Any, work: Any, first: int, last: int, count: int) -> int:
+def _list_passages(tables: Any, work: Any, last: int) -> int:
     """Passages of the grams that end at chosen words: listed first and compared later, so that their cache misses overlap."""
-    for at in range(first, last):
-        i = work.chosen[at]
+    count = 0
+    slots, hashes = tables.grams.slots, work.hashes
+    for at in range(last):
+        i = _U(work.chosen[at])
         for skip in range(2):
-            key = join(work.hashes[i], work.hashes[i - 1], work.hashes[i - 2 - skip])
-            place = place_of(tables.grams, key)
-            while tables.grams.slots[place] != 0:
-                if tables.grams.slots[place] == key and count < len(work.places):
-                    value = signed(tables.grams.slots[place + _ONE])
+            key = join(hashes[i], hashes[i - _ONE], hashes[i - _EARLIER[skip]])
+            place, tag = place_of(tables.grams, key), tag_of(key)
+            while slots[place] != 0:
+                if is_of(slots[place], tag) and count < len(work.places):
+                    value = np.uint32(slots[place])
                     work.places[count], work.passages[count] = i, value
-                    work.touched[0] ^= tables.passage_words[(value >> 16) & 0xFFFFFFFF]
+                    fetch(tables.passages, signed(value >> np.uint32(PLACE_BITS)))
                     count += 1
-                place += _TWO
+                place += _ONE
     return count
 
 
@@ -184,7 +200,7 @@ def _ask_until(pad: Any, size: int, tables: Any, work: Any, words: int, until: i
     asked = 0
     while asked < texts and work.chosen[asked] < until:
         asked += 1
-    for at in range(_list_passages(tables, work, 0, asked, 0)):
+    for at in range(_list_passages(tables, work, asked)):
         count = _ask_passage(pad, size, tables, work, words, work.places[at], work.passages[at], hits, count)
     for at in range(asked, texts):
         work.chosen[at - asked] = work.chosen[at]
@@ -214,14 +230,19 @@ def _forget(work: Any, shift: int, words: int, texts: int, names: int) -> None:
 @compiled
 def sweep_words(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int, all_weak: bool) -> int:
     """Texts, short identifiers, and weak ones behind a field's name (everywhere if ``all_weak``)."""
-    work.hashes[:3] = 0
-    work.ends[:3] = PAD
+    work.hashes[:LEAD] = 0
+    work.ends[:LEAD] = PAD
     work.seen[:] = -1
-    before, words, done, texts, names, weak = _U(0), 3, 3, 0, 0, 3
+    work.found[:] = 0
+    work.found[WORDS] = LEAD
+    texts, names, weak = 0, 0, LEAD
     last = PAD + ((size >> 6) + 1) * 64
     for first in range(PAD, last, CHUNK):
-        before, words = read_words(pad, first, min(first + CHUNK, last), before, work.ends, work.hashes, words)
-        texts, names = _choose(tables, work.hashes, work.chosen, work.names, done, words, texts, names)
+        work.found[CHOSEN], work.found[NAMES] = texts, names
+        read_words(pad, first, min(first + CHUNK, last), tables.known, work.found, work.ends, work.hashes, work.chosen, work.names)
+        words, names = signed(work.found[WORDS]), signed(work.found[NAMES])
+        texts = _choose(tables, work, texts, signed(work.found[CHOSEN]))
+        work.hashes[words : words + LEAD] = 0
         until = words if first + CHUNK >= last else words - REACH
         count, texts, names = _ask_until(pad, size, tables, work, words, until, texts, names, hits, count)
         if all_weak:
@@ -229,6 +250,6 @@ def sweep_words(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: i
                 count = _ask_weak(pad, tables, work, words, i, hits, count)
         shift = max(until - REACH, 0)
         _forget(work, shift, words, texts, names)
-        words -= shift
-        done, weak = words, max(until - shift, 3)
+        work.found[WORDS] = words - shift
+        weak = max(until - shift, LEAD)
     return count

@@ -52,17 +52,19 @@ def test_pages_hold_no_plaintext() -> None:
 
 
 SCRIPT = """
-import resource, sys
+import pathlib, re, sys
 from bench.hunt_corpus import Corpus
 from expunge.hunt.pieces import Blob, Place
 from expunge.hunt.strings import Strings
 by = Strings().matcher(Strings().take(Corpus(1).traces(int(sys.argv[1]))))
 content = Corpus(2).plain(4 << 20)
-print(len(list(by.look(Blob(Place("s", "p"), 0, content)))) >= 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+list(by.look(Blob(Place("s", "p"), 0, content)))
+print(int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) >> 10)
 """
+"""The largest memory of this program alone: what ``getrusage`` tells began with that of the process that started it (getrusage(2))."""
 
 
 @pytest.mark.slow
 def test_memory_is_bounded_by_a_gigabyte_for_half_a_million() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, "500000"], capture_output=True, text=True, check=True, timeout=550)
-    assert int(done.stdout.split()[1]) < 1024
+    assert int(done.stdout) < 850
