@@ -106,7 +106,7 @@ class Index:
         if not pairs:
             return None
         tried = glance(sought, list(pairs.values()))
-        delay, most = max(zip(pairs, tried, strict=True), key=lambda one: one[1])
+        delay, (most, _, _) = max(zip(pairs, tried, strict=True), key=lambda one: one[1][0])
         if most < _HOPEFUL:
             return None
         fit = register(*_cut(sought, pairs[delay]))

@@ -37,6 +37,9 @@ COPIES: dict[str, Callable[[Film, float], bytes]] = {
     "cropped by 5 %": lambda film, rate: save_film(crop(film, 0.05), rate),
     "cropped by 10 %": lambda film, rate: save_film(crop(film, 0.10), rate),
     "cropped by 20 %": lambda film, rate: save_film(crop(film, 0.20), rate),
+    "cropped by 10 % at the upper left": lambda film, rate: save_film(crop(film, 0.10, (1.0, 1.0)), rate),
+    "cropped by 20 % at the lower left": lambda film, rate: save_film(crop(film, 0.20, (1.0, 0.0)), rate),
+    "cropped by 20 % at the upper right": lambda film, rate: save_film(crop(film, 0.20, (0.0, 1.0)), rate),
     "stamped": lambda film, rate: save_film(stamped(film), rate),
     "between others": lambda film, rate: save_film(np.concatenate([film[:1].repeat(30, 0), film, film[-1:].repeat(30, 0)]), rate),
 }
