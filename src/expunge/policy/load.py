@@ -29,6 +29,7 @@ from expunge.policy.policy_checks import check_policy
 from expunge.policy.publishing import claims_of, notices_of, recipients_of
 from expunge.policy.reading import Document, PathTo, dotted, read
 from expunge.policy.retention_model import Retention
+from expunge.policy.windows import hold_rules_of, undo_of
 from expunge.policy.wording import worded
 from expunge.policy.written import Written
 from expunge.terms import Json
@@ -135,6 +136,8 @@ def _policy(folder: Path, document: Document, written: Written, datasets: Read, 
         terms=_terms(document, written),
         children=_children(document, written),
         retention=_retention(document, written),
+        undo=undo_of(written.undo),
+        holds=hold_rules_of(written.holds),
         access=_access(document, written),
         blast_radius=BlastRadius(radius.subjects) if radius.share is None else BlastRadius(radius.subjects, radius.share),
         hunt=_hunt(folder, document, written),

@@ -16,6 +16,7 @@ from expunge.policy.catalog import Catalog, Mark, Problem
 from expunge.policy.family import Family
 from expunge.policy.publishing import Claim, Notices, Recipient
 from expunge.policy.retention_model import Retention
+from expunge.policy.windows import HoldRules, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Policy:
 
     ``digest`` is the SHA-256, in hex, of the RFC 8785 form of the policy and its datasets as written, before environment values are
     filled in: it does not change with a password or a host, nor with comments and layout. ``folder`` is where relative paths begin.
-    ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed. ``hunt`` is ``None`` where
+    ``undo`` is ``None`` where requests are carried out at once. ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed. ``hunt`` is ``None`` where
     no erasure looks for unlisted copies; receipts then say so.
     """
 
@@ -156,6 +157,8 @@ class Policy:
     terms: tuple[Term, ...] = ()
     children: Children | None = None
     retention: Retention | None = None
+    undo: Undo | None = None
+    holds: HoldRules = field(default_factory=HoldRules)
     access: Mapping[str, Access] = field(default_factory=dict[str, Access])
     blast_radius: BlastRadius = field(default_factory=BlastRadius)
     hunt: Hunt | None = None

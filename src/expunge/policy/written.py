@@ -15,6 +15,7 @@ from expunge.policy.options import AnyStore, Count, Strict, Text, Texts, listed
 from expunge.policy.publishing import WrittenClaim, WrittenNotices, WrittenRecipient
 from expunge.policy.quantities import Duration, Length, Share
 from expunge.policy.retention_written import WrittenRetention
+from expunge.policy.windows import WrittenHolds, WrittenUndo
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
@@ -130,6 +131,8 @@ class Written(Strict):
     children: WrittenChildren | None = None
     family: WrittenFamily | None = Field(default=None, description="How parents are asked, and whose an unattributed record is.")
     retention: WrittenRetention | None = Field(default=None, description="With it, workers sweep what has come to its term.")
+    undo: WrittenUndo | None = Field(default=None, description="With it, what a person asks to have erased can be undone for a time.")
+    holds: WrittenHolds = Field(default_factory=WrittenHolds, description="Duties to keep, which outrank erasure.")
     access: dict[Name, WrittenAccess] = Field(default_factory=dict, description="By role.")
     recipients: dict[Name, WrittenRecipient] = Field(default_factory=dict, description="Everybody outside who receives data.")
     claims: list[WrittenClaim] = Field(default_factory=list, description="Public sentences, each with the control that keeps it true.")
