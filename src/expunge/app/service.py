@@ -10,6 +10,7 @@ from pathlib import Path
 
 from expunge.app.library import Expunge
 from expunge.app.opening import open_policy
+from expunge.app.posting import send_letters
 from expunge.erase.runner import Watcher, nobody
 from expunge.runtime.fleet import fleet
 
@@ -40,9 +41,11 @@ def work_in_processes(shift: Shift, workers: int, ray: str | None = None) -> int
 def work_shift(shift: Shift, library: Expunge, watch: Watcher = nobody) -> int:
     """One worker's shift; how many steps it did."""
     done = library.work(shift.run_id, patience=shift.patience, watch=watch)
+    send_letters(library)
     while shift.forever:
         time.sleep(LOOK_EVERY)
         done += library.work(shift.run_id, patience=shift.patience, watch=watch)
+        send_letters(library)
     return done
 
 

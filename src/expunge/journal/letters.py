@@ -22,7 +22,8 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, u
 from expunge.errors import KeySealed, UnknownRequest
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk, fresh_id
-from expunge.journal.schema_letters import campaigns, letters
+from expunge.journal.schema_letters import campaigns
+from expunge.journal.schema_letters import letters as posted
 from expunge.journal.steps import SKEW
 from expunge.ports import Letter
 from expunge.terms import Identifier
@@ -100,7 +101,7 @@ class Campaign:
 class Letters(Desk):
     """The outbox. Implements ``ports.Outbox``."""
 
-    def post(self, letters_: Sequence[Letter], not_before: datetime | None = None, *, campaign: str | None = None) -> list[str]:
+    def post(self, letters: Sequence[Letter], not_before: datetime | None = None, *, campaign: str | None = None) -> list[str]:
         """Take these letters, set-wise; their ids, in order. A key that was posted before gives the letter of then, unchanged.
 
         ``not_before`` (aware, UTC) is the earliest time of sending.
@@ -109,15 +110,15 @@ class Letters(Desk):
             KeyDestroyed: a person's key is gone, and nothing is written to, or kept about, them any more; no letter was taken.
             KeySealed: a person is in their undo window; no letter was taken.
         """
-        digests = [self._digest("letter", one.key) for one in letters_]
-        held = self._ids(digests)
-        fresh = {digest: one for digest, one in reversed(list(zip(digests, letters_, strict=True))) if digest not in held}
+        digests = [self._digest("letter", one.key) for one in letters]
+        held = self._letter_ids(digests)
+        fresh = {digest: one for digest, one in reversed(list(zip(digests, letters, strict=True))) if digest not in held}
         if fresh:
-            rows = self._rows(fresh, not_before or self._clock.now(), campaign)
+            rows = self._letter_rows(fresh, not_before or self._clock.now(), campaign)
             with self._database.writing() as connection:
                 for chunk in chunks(rows):
-                    self._database.insert_new(connection, letters, chunk)
-            held |= self._ids(list(fresh))  # of two that post one key at once, the first counts
+                    self._database.insert_new(connection, posted, chunk)
+            held |= self._letter_ids(list(fresh))  # of two that post one key at once, the first counts
         return [held[digest] for digest in digests]
 
     def take_letters(self, limit: int, lease: timedelta) -> list[Outgoing]:
@@ -127,17 +128,17 @@ class Letters(Desk):
         """
         now = self._clock.now()
         with self._database.writing() as connection:
-            query = select(letters).where(_is_due(now)).order_by(letters.c.due, letters.c.id).limit(limit)
+            query = select(posted).where(_is_due(now)).order_by(posted.c.due, posted.c.id).limit(limit)
             rows = connection.execute(query.with_for_update(skip_locked=True)).all()
             if rows:
-                mine = {"state": LetterState.SENDING.value, "since": now, "until": now + lease, "attempts": letters.c.attempts + 1}
-                chosen = letters.c.id.in_([row.id for row in rows])
-                connection.execute(update(letters).where(chosen).values(**mine, first_at=func.coalesce(letters.c.first_at, _instant(now))))
-        return self._opened(rows, now)
+                mine = {"state": LetterState.SENDING.value, "since": now, "until": now + lease, "attempts": posted.c.attempts + 1}
+                chosen = posted.c.id.in_([row.id for row in rows])
+                connection.execute(update(posted).where(chosen).values(**mine, first_at=func.coalesce(posted.c.first_at, _instant(now))))
+        return self._opened_letters(rows, now)
 
     def settle_letter(self, letter: Outgoing, state: LetterState, *, fault: str | None = None, again: datetime | None = None) -> bool:
         """Say what became of a letter that was taken; with ``again`` (UTC) it is tried then. Whether it was still the caller's."""
-        return self._settle(letter.id, letter.attempt, state, fault, again)
+        return self._settle_letter(letter.id, letter.attempt, state, fault, again)
 
     def letter_bounced(self, letter_id: str, fault: str) -> bool:
         """Say that a letter came back after it was taken; whether that changed anything.
@@ -145,7 +146,7 @@ class Letters(Desk):
         Raises:
             UnknownRequest: there is no such letter.
         """
-        return self._report(letter_id, LetterState.BOUNCED, (LetterState.SENT, LetterState.DELIVERED), fault)
+        return self._report_letter(letter_id, LetterState.BOUNCED, (LetterState.SENT, LetterState.DELIVERED), fault)
 
     def letter_arrived(self, letter_id: str) -> bool:
         """Say that the recipient's server reported a letter's arrival; whether that changed anything.
@@ -153,7 +154,7 @@ class Letters(Desk):
         Raises:
             UnknownRequest: there is no such letter.
         """
-        return self._report(letter_id, LetterState.DELIVERED, (LetterState.SENT,), None)
+        return self._report_letter(letter_id, LetterState.DELIVERED, (LetterState.SENT,), None)
 
     def letter(self, letter_id: str) -> LetterNote:
         """One letter.
@@ -162,7 +163,7 @@ class Letters(Desk):
             UnknownRequest: there is none of that id.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(letters).where(letters.c.id == letter_id)).first()
+            row = connection.execute(select(posted).where(posted.c.id == letter_id)).first()
         if row is None:
             msg = f"there is no letter {letter_id!r}"
             raise UnknownRequest(msg)
@@ -174,30 +175,30 @@ class Letters(Desk):
         found: dict[str, LetterNote] = {}
         with self._database.reading() as connection:
             for chunk in chunks(wanted):
-                for row in connection.execute(select(letters).where(letters.c.key_digest.in_(chunk))):
+                for row in connection.execute(select(posted).where(posted.c.key_digest.in_(chunk))):
                     found[wanted[row.key_digest]] = _note(row)
         return found
 
     def letters(self, *, campaign: str | None = None, state: LetterState | None = None, limit: int = 1000) -> list[LetterNote]:
         """The latest letters (of a campaign, in a state), the newest first."""
-        query = select(letters).order_by(letters.c.posted_at.desc(), letters.c.id).limit(limit)
-        query = query if campaign is None else query.where(letters.c.campaign == campaign)
-        query = query if state is None else query.where(letters.c.state == state.value)
+        query = select(posted).order_by(posted.c.posted_at.desc(), posted.c.id).limit(limit)
+        query = query if campaign is None else query.where(posted.c.campaign == campaign)
+        query = query if state is None else query.where(posted.c.state == state.value)
         with self._database.reading() as connection:
             return [_note(row) for row in connection.execute(query)]
 
     def letter_counts(self, *, campaign: str | None = None) -> dict[LetterState, int]:
         """How many letters (of a campaign) are in which state."""
-        query = select(letters.c.state, func.count()).group_by(letters.c.state)
-        query = query if campaign is None else query.where(letters.c.campaign == campaign)
+        query = select(posted.c.state, func.count()).group_by(posted.c.state)
+        query = query if campaign is None else query.where(posted.c.campaign == campaign)
         with self._database.reading() as connection:
             return {LetterState(state): count for state, count in connection.execute(query)}
 
     def oldest_waiting_letter(self) -> datetime | None:
         """When the letter that has been due for longest was due (UTC); ``None`` if nothing waits."""
-        waiting = letters.c.state.in_([one.value for one in (*WAITING, LetterState.SENDING)])
+        waiting = posted.c.state.in_([one.value for one in (*WAITING, LetterState.SENDING)])
         with self._database.reading() as connection:
-            found: datetime | None = connection.execute(select(func.min(letters.c.due)).where(waiting)).scalar_one()
+            found: datetime | None = connection.execute(select(func.min(posted.c.due)).where(waiting)).scalar_one()
         return found
 
     def begin_campaign(self, name: str, template: str, audience: str) -> Campaign:
@@ -219,15 +220,15 @@ class Letters(Desk):
             rows = connection.execute(select(campaigns).order_by(campaigns.c.begun_at, campaigns.c.name)).all()
         return [Campaign(row.name, row.template, row.audience, row.begun_at, row.listed_at, row.members, row.unreached) for row in rows]
 
-    def _ids(self, digests: Sequence[bytes]) -> dict[bytes, str]:
+    def _letter_ids(self, digests: Sequence[bytes]) -> dict[bytes, str]:
         found: dict[bytes, str] = {}
         with self._database.reading() as connection:
             for chunk in chunks(digests):
-                query = select(letters.c.key_digest, letters.c.id).where(letters.c.key_digest.in_(chunk))
+                query = select(posted.c.key_digest, posted.c.id).where(posted.c.key_digest.in_(chunk))
                 found |= {row.key_digest: row.id for row in connection.execute(query)}
         return found
 
-    def _rows(self, fresh: Mapping[bytes, Letter], due: datetime, campaign: str | None) -> list[dict[str, object]]:
+    def _letter_rows(self, fresh: Mapping[bytes, Letter], due: datetime, campaign: str | None) -> list[dict[str, object]]:
         now = self._clock.now()
         ids = {digest: fresh_id("let") for digest in fresh}
         self._sealer.make(SUBJECT_SPACE, sorted({one.about for one in fresh.values()}))
@@ -250,13 +251,13 @@ class Letters(Desk):
             for digest, one in fresh.items()
         ]
 
-    def _opened(self, rows: Sequence[Row[Any]], now: datetime) -> list[Outgoing]:
+    def _opened_letters(self, rows: Sequence[Row[Any]], now: datetime) -> list[Outgoing]:
         """In the rows' order; what can't be opened is settled here."""
         opened: dict[str, Outgoing] = {}
         hidden: set[str] = set()
         by_id = {row.id: row for row in rows}
         for round_ in _rounds([(row.id, row.subject) for row in rows]):
-            plain, closed = self._unseal({number: by_id[one].sealed for number, one in round_.items()})
+            plain, closed = self._unseal_letters({number: by_id[one].sealed for number, one in round_.items()})
             hidden |= {round_[number] for number in closed}
             for number, raw in plain.items():
                 row = by_id[round_[number]]
@@ -266,12 +267,12 @@ class Letters(Desk):
                     opened[row.id] = Outgoing(row.id, row.channel, row.template, to, held["fields"], row.attempts + 1, row.first_at or now)
         for row in rows:
             if row.id in hidden:
-                self._settle(row.id, row.attempts + 1, LetterState.RETRY, "key-sealed", now + timedelta(hours=1))
+                self._settle_letter(row.id, row.attempts + 1, LetterState.RETRY, "key-sealed", now + timedelta(hours=1))
             elif row.id not in opened:
-                self._settle(row.id, row.attempts + 1, LetterState.GIVEN_UP, _NO_KEY, None)
+                self._settle_letter(row.id, row.attempts + 1, LetterState.GIVEN_UP, _NO_KEY, None)
         return [opened[row.id] for row in rows if row.id in opened]
 
-    def _unseal(self, boxes: Mapping[int, bytes]) -> tuple[dict[int, bytes], set[int]]:
+    def _unseal_letters(self, boxes: Mapping[int, bytes]) -> tuple[dict[int, bytes], set[int]]:
         """What opens, and the numbers of those in their undo window: one of them spoils the set, so then each is asked by itself."""
         try:
             return self._sealer.unseal_each(SUBJECT_SPACE, boxes, bound_to=_BOUND), set()
@@ -285,32 +286,32 @@ class Letters(Desk):
                     hidden.add(number)
             return plain, hidden
 
-    def _settle(self, letter_id: str, attempt: int, state: LetterState, fault: str | None, again: datetime | None) -> bool:
+    def _settle_letter(self, letter_id: str, attempt: int, state: LetterState, fault: str | None, again: datetime | None) -> bool:
         now = self._clock.now()
         values: dict[str, object] = {"state": state.value, "fault": fault, "until": None, "since": None}
         values |= {"ended_at": now, "sealed": None} if again is None else {"due": again}
-        mine = and_(letters.c.id == letter_id, letters.c.attempts == attempt, letters.c.state == LetterState.SENDING.value)
+        mine = and_(posted.c.id == letter_id, posted.c.attempts == attempt, posted.c.state == LetterState.SENDING.value)
         with self._database.writing() as connection:
-            return connection.execute(update(letters).where(mine).values(**values)).rowcount == 1
+            return connection.execute(update(posted).where(mine).values(**values)).rowcount == 1
 
-    def _report(self, letter_id: str, state: LetterState, before: Iterable[LetterState], fault: str | None) -> bool:
+    def _report_letter(self, letter_id: str, state: LetterState, before: Iterable[LetterState], fault: str | None) -> bool:
         self.letter(letter_id)
-        where = and_(letters.c.id == letter_id, letters.c.state.in_([one.value for one in before]))
+        where = and_(posted.c.id == letter_id, posted.c.state.in_([one.value for one in before]))
         with self._database.writing() as connection:
             values = {"state": state.value, "fault": fault, "ended_at": self._clock.now()}
-            return connection.execute(update(letters).where(where).values(**values)).rowcount == 1
+            return connection.execute(update(posted).where(where).values(**values)).rowcount == 1
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    abandoned = or_(letters.c.until <= now, letters.c.since > now + SKEW)
+    abandoned = or_(posted.c.until <= now, posted.c.since > now + SKEW)
     return or_(
-        and_(letters.c.state.in_([one.value for one in WAITING]), letters.c.due <= now),
-        and_(letters.c.state == LetterState.SENDING.value, abandoned),
+        and_(posted.c.state.in_([one.value for one in WAITING]), posted.c.due <= now),
+        and_(posted.c.state == LetterState.SENDING.value, abandoned),
     )
 
 
 def _instant(moment: datetime) -> ColumnElement[datetime]:
-    return bindparam("moment", moment, type_=letters.c.first_at.type)
+    return bindparam("moment", moment, type_=posted.c.first_at.type)
 
 
 def _rounds(pairs: Sequence[tuple[Any, int]]) -> list[dict[int, Any]]:

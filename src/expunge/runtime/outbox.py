@@ -18,12 +18,16 @@ ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[^\s@<>()\[\]\\,
 
 
 class Result(StrEnum):
-    """What became of a letter: a server took it, it has arrived, it is to be tried again, or it never will be taken."""
+    """What became of a letter: a server took it, it has arrived, it is to be tried again, it never will be taken.
+
+    ``AWAY`` says nothing of the letter: the channel can't be used now, for this one or any other.
+    """
 
     TAKEN = "taken"
     ARRIVED = "arrived"
     LATER = "later"
     NEVER = "never"
+    AWAY = "away"
 
 
 @dataclass(frozen=True, slots=True)

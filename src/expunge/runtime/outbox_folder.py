@@ -53,7 +53,7 @@ class Folder:
                 os.fsync(file.fileno())
             part.replace(self._folder / name)
         except OSError as fault:
-            return Carried(Result.LATER, f"file-{fault.errno}")
+            return Carried(Result.AWAY, f"file-{fault.errno}")
         return Carried(Result.ARRIVED)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +25,7 @@ TIMEOUT = 300.0
 _PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}  # RFC 8314 3.3, RFC 6409 3.1, RFC 5321
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _PERMANENT = 500  # RFC 5321 4.2.1: 5yz is a permanent refusal
+_CLOSING = 421  # RFC 5321 4.2.2: the server ends the connection, whatever was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +79,33 @@ class Smtp:
             return Carried(Result.NEVER, "bad-address")
         try:
             line = self._connected()
+        except smtplib.SMTPNotSupportedError:  # no STARTTLS, no AUTH: the server's matter, not the letter's
+            return Carried(Result.AWAY, "smtp-unsupported")
+        except smtplib.SMTPResponseException as fault:
+            return Carried(Result.AWAY, f"smtp-{fault.smtp_code}")
+        except (OSError, smtplib.SMTPException) as fault:
+            return Carried(Result.AWAY, "smtp-tls" if isinstance(fault, ssl.SSLError) else "smtp-unreachable")
+        return self._hand_over(line, mail, message)
+
+    def _hand_over(self, line: smtplib.SMTP, mail: Mail, message: EmailMessage) -> Carried:
+        try:
             notify = ["NOTIFY=SUCCESS,FAILURE"] if line.has_extn("dsn") else []  # RFC 3461: the DSN then also tells of an arrival
             options = [f"ENVID={mail.name}", "RET=HDRS"] if notify else []
             line.send_message(message, mail_options=options, rcpt_options=notify)
         except smtplib.SMTPRecipientsRefused as fault:
-            code = next(iter(fault.recipients.values()))[0]
-            return _refused(code)
+            carried = _refused(next(iter(fault.recipients.values()))[0])
+            if carried.result is Result.AWAY:
+                self.close()
+            return carried
         except smtplib.SMTPNotSupportedError:
             return Carried(Result.NEVER, "smtp-unsupported")
         except smtplib.SMTPResponseException as fault:
             self.close()
-            login = isinstance(fault, smtplib.SMTPAuthenticationError | smtplib.SMTPHeloError | smtplib.SMTPConnectError)
-            mine = login or isinstance(fault, smtplib.SMTPSenderRefused)  # our own configuration: no letter is to blame
-            return Carried(Result.LATER, f"smtp-{fault.smtp_code}") if mine else _refused(fault.smtp_code)
-        except (OSError, smtplib.SMTPException) as fault:
+            mine = isinstance(fault, smtplib.SMTPSenderRefused)  # our own configuration: no letter is to blame
+            return Carried(Result.AWAY, f"smtp-{fault.smtp_code}") if mine else _refused(fault.smtp_code)
+        except (OSError, smtplib.SMTPException):
             self.close()
-            tls = isinstance(fault, ssl.SSLError)
-            return Carried(Result.LATER, "smtp-tls" if tls else "smtp-unreachable")
+            return Carried(Result.AWAY, "smtp-unreachable")
         return Carried(Result.TAKEN)
 
     def close(self) -> None:
@@ -128,4 +140,5 @@ class Smtp:
 
 
 def _refused(code: int) -> Carried:
-    return Carried(Result.NEVER if code >= _PERMANENT else Result.LATER, f"smtp-{code}")
+    later = Result.AWAY if code == _CLOSING else Result.LATER
+    return Carried(Result.NEVER if code >= _PERMANENT else later, f"smtp-{code}")
