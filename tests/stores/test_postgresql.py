@@ -361,6 +361,23 @@ class TestFaults:
         with closing(opened(sa.make_url(url).set(username="warden"))) as store, pytest.raises(Refused):
             store.verify(pick("a", owner="u1"))
 
+    def test_a_function_that_stands_in_front_of_the_server_s_own_hides_nothing(self, url: str) -> None:
+        run(
+            url,
+            "CREATE TABLE a (id integer PRIMARY KEY, owner text)",
+            "INSERT INTO a VALUES (1, 'u1')",
+            "CREATE SCHEMA decoy",
+            "CREATE FUNCTION decoy.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT $2'",
+            "DROP ROLE IF EXISTS sentry",
+            "CREATE ROLE sentry LOGIN",
+            "GRANT ALL ON a TO sentry",
+            "GRANT USAGE ON SCHEMA decoy TO sentry",
+            "ALTER ROLE sentry SET search_path = decoy, pg_catalog, public",
+            "ALTER TABLE a ENABLE ROW LEVEL SECURITY",
+        )
+        with closing(opened(sa.make_url(url).set(username="sentry"), schema="public")) as store, pytest.raises(Refused):
+            store.verify(pick("a", owner="u1"))
+
     def test_sign_in_and_database(self, url: str, postgresql_server: PostgreSQL) -> None:
         with closing(opened(sa.make_url(url).set(username="nobody_here"))) as store, pytest.raises(Refused):
             store.describe()

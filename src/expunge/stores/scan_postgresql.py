@@ -84,8 +84,8 @@ WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.atti
 """A domain's values are read as its base type's; of a shape the schema of PostGIS is told. ``indkey`` also names included columns."""
 
 AS_READ = sa.text(
-    "SELECT set_config('bytea_output', 'hex', true), set_config('client_encoding', "
-    "CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)"
+    "SELECT pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('client_encoding', "
+    "CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)"
 )
 """How ``scan_postgresql_copy`` reads bytes and text. A server in SQL_ASCII holds any bytes, and would refuse to give them as UTF-8."""
 

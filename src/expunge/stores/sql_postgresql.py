@@ -30,11 +30,19 @@ FEW = 20_000
 STATISTICS_FLUSH = (15,)
 """The version from which a session can be told to report its dead rows at once."""
 
-SESSION = (
-    "SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), set_config('row_security', 'off', false), "
-    "set_config('cursor_tuple_fraction', '1', false), set_config('extra_float_digits', '1', false), "
-    "set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
+SESSION = "SELECT " + ", ".join(
+    f"pg_catalog.set_config('{name}', {value}, false)"
+    for name, value in (
+        ("TimeZone", "'UTC'"),
+        ("DateStyle", "'ISO'"),
+        ("row_security", "'off'"),
+        ("cursor_tuple_fraction", "'1'"),
+        ("extra_float_digits", "'1'"),
+        ("lock_timeout", "%s"),
+        ("statement_timeout", "%s"),
+    )
 )
+"""By its full name: a schema that comes first on the search path could have a function of that name, and hide records by it."""
 
 
 class Postgresql:

@@ -19,8 +19,8 @@ from expunge.stores.sql_times import SCALES, seconds
 from expunge.terms import FieldType, Selector, Span, Value, text_of
 
 NO_INDEX = sa.text(
-    "SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true), "
-    "set_config('enable_bitmapscan', 'off', true)"
+    "SELECT pg_catalog.set_config('enable_indexscan', 'off', true), pg_catalog.set_config('enable_indexonlyscan', 'off', true), "
+    "pg_catalog.set_config('enable_bitmapscan', 'off', true)"
 )
 
 
