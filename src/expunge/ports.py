@@ -140,10 +140,6 @@ class Shelf(Protocol):
         """Keep these, in place of what was there."""
         ...
 
-    def beat(self) -> None:
-        """Say that the hunt is alive."""
-        ...
-
 
 class Hunter(Protocol):
     """The hunt, as a run needs it."""

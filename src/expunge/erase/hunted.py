@@ -94,9 +94,6 @@ class _Shelf:
     def put(self, name: str, pages: Iterable[bytes]) -> None:
         self.rooms.journal.put_targets(self.lease, name, pages)
 
-    def beat(self) -> None:
-        self.rooms.journal.heartbeat(self.lease)
-
 
 def _look_round(shelf: _Shelf, kept: frozenset[str], round_: int) -> Hunted:
     """One hunt, whose number and end the journal knows."""

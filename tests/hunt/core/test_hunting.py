@@ -35,9 +35,6 @@ class Shelf:
     def put(self, name: str, pages: Iterable[bytes]) -> None:
         self.held[name] = list(pages)
 
-    def beat(self) -> None:
-        """Nobody waits."""
-
 
 class KilledError(Exception):
     """Stands for the end of the process."""
