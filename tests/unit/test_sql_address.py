@@ -21,7 +21,21 @@ def test_many_are_read_as_one_by_one(keys: list[tuple[str | int | float | bytes,
 
 
 @pytest.mark.parametrize(
-    "batch", [["[1"], ["[1,2]"], ["[1],[2]"], ["[1", "2],[3]"], ["[[1]", "[2]]"], ["[null]"], ['[{"x":1}]'], ["7"], [""]]
+    "batch",
+    [
+        ["[1"],
+        ["[1,2]"],
+        ["[1],[2]"],
+        ["[1", "2],[3]"],
+        ["[[1]", "[2]]"],
+        ["[null]"],
+        ['[{"x":1}]'],
+        ["7"],
+        [""],
+        ["[1]", "(2)"],
+        ["[1]2", "3]"],
+        ["[1", "]2]"],
+    ],
 )
 def test_what_is_no_address_is_refused(batch: list[str]) -> None:
     with pytest.raises(Drift):

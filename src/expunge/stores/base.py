@@ -194,10 +194,15 @@ def coerce(value: Value, to: FieldType) -> Value | None:
     return _READERS[to](value)
 
 
+_OWN: Mapping[FieldType, type[Value]] = {FieldType.TEXT: str, FieldType.INTEGER: int}
+"""Types whose values ``coerce`` gives back as they are; a ``bool`` is an ``int``, but not of that type."""
+
+
 def coerce_all(values: Iterable[Value], to: FieldType) -> list[Value]:
     """The values that a field of type ``to`` can hold, each once, in a stable order."""
-    held = {one for one in (coerce(value, to) for value in values) if one is not None}
-    return sorted(held, key=text_of)
+    own = _OWN.get(to)  # most are of the field's type already, and there are thousands
+    held = {value if type(value) is own else coerce(value, to) for value in values}
+    return sorted((one for one in held if one is not None), key=None if own else text_of)
 
 
 def _integer(value: Value) -> int | None:

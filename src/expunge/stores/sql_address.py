@@ -60,11 +60,11 @@ def columns_of(batch: Sequence[str], *, width: int, where: str) -> Columns:
     Raises:
         Drift: as ``key_of``.
     """
+    inner = [one[1:-1] for one in batch]
+    digits = "".join(inner)
+    if width == 1 and all(inner) and digits.isascii() and digits.isdecimal() and "".join(batch) == f"[{']['.join(inner)}]":
+        return [list(map(int, inner))]  # nine of ten tables
     whole = all(one.startswith("[") and one.endswith("]") for one in batch)  # or two torn ones could make two others
-    if whole and width == 1:
-        inner = [one[1:-1] for one in batch]
-        if all(inner) and (digits := "".join(inner)).isascii() and digits.isdecimal():  # nine of ten tables
-            return [list(map(int, inner))]
     try:
         keys = json.loads(f"[{','.join(batch)}]") if whole else []
     except ValueError:

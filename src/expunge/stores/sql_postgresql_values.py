@@ -59,7 +59,7 @@ def holdable(values: Sequence[Value]) -> list[Value]:
 
 
 def _odd(text: str) -> bool:
-    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+    return "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def one_of(table: Table, name: str, values: Sequence[Value]) -> sa.ColumnElement[bool]:
