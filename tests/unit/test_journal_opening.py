@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
-from expunge.errors import ExpungeError, Full, JournalNewer, JournalUnavailable, KeyStoreUnavailable, PolicyInvalid, Refused
+from expunge.errors import ExpungeError, Full, JournalNewer, JournalUnavailable, KeyStoreUnavailable, MissingExtra, PolicyInvalid, Refused
 from expunge.journal import Journal
+from expunge.journal.faults import translated
 from expunge.journal.migrations import VERSION_TABLE, revisions, upgrade
 from expunge.journal.records import Filing, NewStep, RunStatus
 from expunge.journal.schema import metadata
@@ -279,3 +281,17 @@ def test_ten_thousand_requests_are_a_handful_of_statements(url: str, statements:
     # Values go 5,000 to a statement, so 10,000 need one or two statements more at each place where they are looked up.
     assert all(more - few <= 4 for few, more in zip(counts[10], counts[10_000], strict=True)), counts
     assert sum(counts[10_000]) <= 80
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtra, match=r"psycopg: pip install 'expunge\[postgresql\]'"):
+        Journal.open("postgresql://localhost:1/control", clock=FakeClock(), sealer=MemorySealer(), lookup_key=LOOKUP)
+
+
+def test_more_work_than_connections_waits_and_then_says_so(tmp_path: Path) -> None:
+    options = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
+    engine = create_engine(f"sqlite:///{tmp_path / 'control.db'}", **options)
+    with closing(engine.connect()), pytest.raises(JournalUnavailable, match="every connection is in use"), translated():
+        engine.connect()
+    engine.dispose()
