@@ -18,6 +18,7 @@ from typing import Self
 from expunge.app import finding
 from expunge.app.finding import Sample
 from expunge.app.standing import Standing
+from expunge.app.tending import tend
 from expunge.erase.access import Export, export
 from expunge.erase.context import Rooms, look
 from expunge.erase.intake import Preview, Started, adopt, file_requests, preview
@@ -181,6 +182,7 @@ class Expunge:
         Without a run, requests that have none are adopted first. ``reopen`` puts given-up steps back. Returns how many steps were done.
         """
         if run_id is None:
+            tend(self.rooms)
             adopt(self.rooms, "operator")
         if reopen:
             self.reopen(run_id)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli import canary, evidence, hunt, idle, operate, outbox, patrol, policy, replay, requests, retain
+from expunge.cli import canary, evidence, holds, hunt, idle, operate, outbox, patrol, policy, replay, requests, retain
 from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
@@ -29,6 +29,7 @@ for module in (requests, operate, replay, evidence):
     module.add_to(app)
 app.add_typer(evidence.log, name="log")
 app.add_typer(hunt.app, name="hunt")
+app.add_typer(holds.app, name="holds")
 app.add_typer(retain.app, name="retain")
 app.add_typer(idle.app, name="idle")
 app.add_typer(outbox.app, name="outbox")

@@ -99,7 +99,7 @@ def look(rooms: Rooms, scope: Scope, *, tolerate: bool = False) -> Sight:
         AmbiguousOwnership, PlanTrouble: with every problem and its mend; nothing has been written.
         StoreError: as the stores say.
     """
-    _require_known(rooms.policy, scope)
+    require_known(rooms.policy, scope)
     shapes: dict[str, tuple[Shape, ...]] = {}
     unreached: list[str] = []
     for name in rooms.policy.catalog.stores:
@@ -137,7 +137,12 @@ def _theirs(rooms: Rooms, store: str, shapes: Iterable[Shape]) -> list[Shape]:
     return [shape for shape in shapes if not (shared and shape.name in journal_tables.tables)]
 
 
-def _require_known(policy: Policy, scope: Scope) -> None:
+def require_known(policy: Policy, scope: Scope) -> None:
+    """Refuse a scope that names what the policy doesn't have: that is another answer than "nothing found".
+
+    Raises:
+        InvalidRequest: with the nearest right word.
+    """
     categories = default_categories() | set(policy.categories)
     collections = policy.catalog.collections.keys()
     for word, known, name in (

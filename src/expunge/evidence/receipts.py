@@ -24,9 +24,22 @@ from expunge.evidence.tiles import MAX_ENTRY, Tiles
 from expunge.evidence.trust import Trust
 from expunge.terms import Json
 
-KINDS = frozenset({"hunt-decision/1", "hunt-opening/1", "idle/1", PIECE_KIND, "receipt/1", "run/1"})
+KINDS = frozenset(
+    {
+        "consent-evidence/1",
+        "hold/1",
+        "hunt-decision/1",
+        "hunt-opening/1",
+        "idle/1",
+        PIECE_KIND,
+        "preserved/1",
+        "receipt/1",
+        "run/1",
+        "undo/1",
+    }
+)
 """The statements that are known: one request's receipt, one run's, what somebody decided about, or saw of, a find of the hunt; steps of
-unused profiles; a piece."""
+unused profiles; words on holds; the end of what verified a guardian; preserved copies' ends and openings; undone requests; a piece."""
 
 _RECEIPT, _RECEIPT_OF_CUT = "inclusion/1", "inclusion/2"
 _ENTRY_FIELDS = {"type", "statement", "signatures"}

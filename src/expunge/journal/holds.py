@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, func, or_, select, update
 
 from expunge.errors import ApprovalNeeded, InvalidRequest, UnknownRequest
 from expunge.journal.database import chunks
@@ -34,6 +34,7 @@ _HELD_IN = (
     .limit(1)
 )
 _NEWEST = select(func.max(holds.c.number)).where(_STANDING)
+_TOLD = "told"
 _COLUMNS = tuple(one for one in holds.c if one.name != "sealed")
 
 
@@ -200,6 +201,18 @@ class Holds(Desk):
             {"word": one.word, "by": one.said_by, "authority": one.authority, "until": _text(one.until), "at": _text(one.at)}
             for one in said
         ]
+
+    def untold_holds(self) -> list[Hold]:
+        """Confirmed holds that stand, whose gag has ended, and of which the people concerned were not told since."""
+        told = exists().where(hold_words.c.hold_id == holds.c.id, hold_words.c.word == _TOLD)
+        where = _STANDING & holds.c.confirmed_at.is_not(None) & (holds.c.gag_until <= self._clock.now()) & ~told
+        with self._database.reading() as connection:
+            return [_hold(row) for row in connection.execute(select(*_COLUMNS).where(where), {"now": self._clock.now()})]
+
+    def hold_told(self, hold_id: str) -> None:
+        """Say that the people concerned were told when the gag had ended."""
+        with self._database.writing() as connection:
+            self._say(connection, hold_id, _TOLD, "", "", None)
 
     def widen_hold(self, hold: Hold, people: Json) -> None:
         """A household has new members: the hold is about ``people`` (those known before, and these) from now on."""
