@@ -179,7 +179,7 @@ def test_a_place_that_is_gone_is_never_clean(place: Place) -> None:
 
 def test_an_unreachable_place_s_incident_ends_when_it_was_hunted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(place) as library:
-        hunter = type(library.rooms.hunter)
+        hunter: Any = type(library.rooms.hunter)
         hunt, away = hunter.hunt, list[str]()
 
         def dropped(*words: Any) -> Any:
@@ -196,7 +196,7 @@ def test_an_unreachable_place_s_incident_ends_when_it_was_hunted(place: Place, m
 
 def test_a_store_that_is_away_while_fingerprints_are_taken_is_asked_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(place) as library:
-        store = type(library.rooms.stores["app"])
+        store: Any = type(library.rooms.stores["app"])
         read, away = store.read, list[str]()
 
         def dropped(self: Any, collection: str, addresses: Any) -> Any:
