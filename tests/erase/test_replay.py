@@ -18,7 +18,7 @@ import expunge
 from examples.home import estate as program
 from examples.home.where import Amounts, Where
 from expunge.app.library import Expunge, Standing
-from expunge.erase.recognise import spellings
+from expunge.erase.recognise import Recognised, spellings
 from expunge.erase.replay import NO_DATE, NO_OWN_RECORD, NO_PLAN, NOT_FOUND, Replayed
 from expunge.erase.returned import AT_WORK, NO_RANGE
 from expunge.errors import BadProof, Refused, UnknownStore
@@ -482,6 +482,8 @@ def test_hostile_values_are_only_values(place: Place) -> None:
         replayed, _ = library.replay("app")
         assert (replayed.people, replayed.returned) == (0, 0)
         assert all(text not in repr(replayed) for text in hostile[:3])
+    known = Recognised(people={("adult", hostile[0]): []}, items={"app.messages": {hostile[0]: []}})
+    assert repr(known) == "Recognised(1 people, 1 items)"
     assert sql(place, "select * from people order by id") == before
 
 
