@@ -48,15 +48,26 @@ class Batch:
         self.tables.setdefault(table, []).append(row)
 
 
+IDLE = 0.1
+"""The share of children's profiles that nobody uses any more."""
+
+LONG_AGO = (900, 560)
+"""Days ago between which their last use lies: more than 18 months."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One household's members, and the dice it is drawn with. ``end`` is the estate's last second (UTC)."""
+    """One household's members, and the dice it is drawn with. ``end`` is the estate's last second (UTC).
+
+    ``idle`` are children who have not used anything for more than 18 months; their devices still send where they are.
+    """
 
     number: int
     dice: Random
     end: datetime
     adults: tuple[int, ...]
     children: tuple[int, ...]
+    idle: frozenset[int] = frozenset()
 
     def pick(self, among: tuple[str, ...]) -> str:
         """One of these."""
@@ -87,7 +98,8 @@ def family(number: int, seed: int, amounts: Amounts) -> Family:
     children = 2 if number == 1 or dice.random() < 0.5 else 1
     end = datetime.combine(amounts.until, time(23, 59, 59), UTC)
     ids = tuple(number * 10 + one for one in range(1, 10))
-    return Family(number, dice, end, ids[:adults], ids[:children])
+    idle = frozenset(child for child in ids[:children] if number > 1 and dice.random() < IDLE)
+    return Family(number, dice, end, ids[:adults], ids[:children], idle)
 
 
 def people(batch: Batch, home: Family) -> None:
@@ -104,7 +116,7 @@ def people(batch: Batch, home: Family) -> None:
         batch.add("people", adult, number, number, f"{first} {surname}", f"{mailbox}@example.org", f"+1555{adult:08d}", since)
     for child in home.children:
         born = home.end.year - 5 - int(home.dice.random() * 8)
-        used = home.ago(30) if home.dice.random() < 0.9 else home.ago(900, 560)  # the rest have been idle for more than 18 months
+        used = home.ago(*LONG_AGO) if child in home.idle else home.ago(30)
         batch.add("profiles", child, number, home.adults[0], f"{home.pick(words.NICK)} {surname}", born, min(since, used), used)
     batch.add("devices", home.device(SPEAKER), number, "speaker", f"HS{number:09d}", home.pick(words.ROOMS))
     batch.add("devices", home.device(DOORBELL), number, "doorbell", f"HD{number:09d}", "Front door")

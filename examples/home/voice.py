@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from examples.home.families import SPEAKER, Batch, Blob, Family
+from examples.home.families import LONG_AGO, SPEAKER, Batch, Blob, Family
 from examples.home.recordings import SPOKEN, Recordings
 from examples.home.where import Amounts
 
@@ -68,6 +68,7 @@ def _clip(batch: Batch, home: Family, amounts: Amounts, recordings: Recordings, 
     clip = str(UUID(int=home.dice.getrandbits(128), version=4))
     # The first of everybody's clips is recent enough to be in the log; one in ten of the others is past its term of 30 days.
     at = home.ago(LOG_DAYS - 1) if nth == 0 else home.ago(*((29, 1) if home.dice.random() < 0.9 else (120, 31)))
+    at = home.ago(*LONG_AGO) if speaker.profile in home.idle else at
     said = _counting(home, recordings, speaker.profile, UUID(clip)) if speaker.profile is not None else _order(home, recordings)
     key = f"voice/{home.number}/{speaker.folder}/{clip}.{said.suffix}"
     batch.add("clips", clip, speaker.household, speaker.profile, speaker.person, home.device(SPEAKER), key, at, said.seconds)
