@@ -123,3 +123,63 @@ def cells(buffer: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.
             if stop == end:
                 values[row] = -value if negative else value
     return values
+
+
+@compiled
+def _past(text: npt.NDArray[np.uint8], at: int) -> int:
+    """Where the digits that begin at ``at`` end."""
+    while at < text.size and np.uint8(text[at] - ZERO) <= 9:  # noqa: PLR2004 - digits
+        at += 1
+    return at
+
+
+@compiled
+def _begun(text: npt.NDArray[np.uint8], start: int, least: int, kinds: npt.NDArray[np.uint32]) -> tuple[int, np.uint32]:
+    """Where the number that begins at ``start`` ends, and what it may be by its first digits; less than 0 if it is whole and short."""
+    first = start
+    while first < text.size and text[first] == ZERO:
+        first += 1
+    end = _past(text, first)
+    length, lead = end - first, np.int64(0)
+    for at in range(first, min(end, first + 3)):
+        lead = 10 * lead + np.int64(text[at] - ZERO)
+    tail = _past(text, end + 1) if end < text.size and text[end] == POINT else end
+    if tail <= end + 1:
+        return (-end if end - start < least else end), kinds[min(length, kinds.shape[0] - 1), lead] if length > 2 else np.uint32(0)  # noqa: PLR2004
+    for at in range(end + 1, end + 4 - length):
+        lead = 10 * lead + (np.int64(text[at] - ZERO) if at < tail else 0)
+    if tail < text.size and text[tail] | 0x20 == SMALL_E:  # an exponent, which moves the point
+        return tail, np.uint32(0xFFFFFFFF)
+    return tail, kinds[min(length, kinds.shape[0] - 1), lead]
+
+
+@compiled
+def likely(text: npt.NDArray[np.uint8], least: int, kinds: npt.NDArray[np.uint32], apart: int, block: int) -> npt.NDArray[np.bool_]:
+    """The blocks in which numbers stand that may be a place: one with one of the two before it, ``apart`` bytes away for each.
+
+    ``kinds`` (of ``tracks_planes``) tells by a number's length and first digits in which planes it may be what. Whole numbers of fewer
+    than ``least`` digits are passed over. It takes half of the time that reading the numbers does.
+    """
+    marked = np.zeros((text.size + block - 1) // block, np.bool_)
+    none, shift = np.uint32(0), np.uint32(16)
+    before, before_start, before_end = none, 0, -2 * apart
+    older, older_start, older_end = none, 0, -2 * apart
+    at = 0
+    while at < text.size:
+        if np.uint8(text[at] - ZERO) > 9:  # noqa: PLR2004 - digits
+            at += 1
+            continue
+        start = at
+        at, kind = _begun(text, start, least, kinds)
+        if at < 0:
+            at = -at
+            continue
+        if kind != none:
+            turned = kind >> shift | kind << shift
+            if turned & older and start - older_end <= 2 * apart:
+                marked[older_start // block : (at - 1) // block + 1] = True
+            elif turned & before and start - before_end <= apart:
+                marked[before_start // block : (at - 1) // block + 1] = True
+        older, older_start, older_end = before, before_start, before_end
+        before, before_start, before_end = kind, start, at
+    return marked

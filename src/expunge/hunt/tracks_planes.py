@@ -32,6 +32,12 @@ class Plane:
     north: Callable[[float], float]
     east: Callable[[float], float]
 
+    def range(self, low: float, high: float, axis: int) -> tuple[float, float]:
+        """The numbers in which it writes latitudes (axis 0) or longitudes (1) between these, in degrees."""
+        ends = (self.north, self.east)[axis]
+        first, last = sorted((ends(low), ends(high)))
+        return first, last
+
 
 def _scaled(name: str, units: float) -> Plane:
     return Plane(name, lambda v: v / units, lambda v: v / units, lambda d: d * units, lambda d: d * units)
@@ -115,3 +121,45 @@ def zones(fixes: Iterable[tuple[float, float]]) -> list[tuple[int, bool]]:
     """Zones and hemispheres in which these fixes (latitude, longitude) may be written: their own and the neighbours, which maps extend."""
     found = {(zone_of(longitude), latitude < 0) for latitude, longitude in fixes}
     return sorted({((zone - 1 + step) % 60 + 1, south) for zone, south in found for step in (-1, 0, 1)})
+
+
+LEADS, LENGTHS = 1000, 20
+"""By how many digits stand before its point, and by its first three, is told whether a number can be a coordinate."""
+
+
+def kinds(fixes: Degrees, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint32]:
+    """How numbers begin that are places near one of the fixes (shape (fixes, 2), degrees), or in UTM in the box.
+
+    Of shape (``LENGTHS``, ``LEADS``): for how many digits stand before the point, zeros in front aside, and the first three digits (of what
+    is less than 1, the first three behind the point), a bit for each plane in which it may be a latitude, and from bit 16 on for each in
+    which it may be a longitude; the last plane is UTM.
+    """
+    found = np.zeros((LENGTHS, LEADS), np.uint32)
+    for axis in (0, 1):
+        bands = _bands(fixes[:, axis])
+        for number, plane in enumerate(PLANES):
+            for low, high in bands:
+                _begin(found, *plane.range(low, high, axis), number + 16 * axis)
+        _begin(found, *utm_range(box, axis), len(PLANES) + 16 * axis)
+    return found
+
+
+def _bands(degrees: Degrees) -> list[tuple[float, float]]:
+    """Stretches of tenths of a degree in which some lie, a tenth wider at both ends than they are."""
+    tenths = np.unique(np.floor(degrees * 10))
+    ends = np.flatnonzero(np.diff(tenths) > 2)  # noqa: PLR2004 - what lies between two stretches that are both made wider
+    return (
+        [(low / 10 - 0.1, high / 10 + 0.2) for low, high in zip(tenths[[0, *(ends + 1)]], tenths[[*ends, -1]], strict=True)]
+        if tenths.size
+        else []
+    )
+
+
+def _begin(found: npt.NDArray[np.uint32], low: float, high: float, bit: int) -> None:
+    """Set a bit for the beginnings of all numbers between these, whatever their sign."""
+    least, most = (0.0 if low < 0 < high else min(abs(low), abs(high))), max(abs(low), abs(high))
+    for length in range(LENGTHS):
+        begin, end = max(least, 10.0 ** (length - 1) if length else 0.0), min(most, 10.0**length * (1 - 1e-9))
+        unit = 10.0 ** (length - 3)
+        if begin <= end:
+            found[length, max(0, int(begin / unit - 1e-6)) : int(end / unit + 1e-6) + 1] |= np.uint32(1 << bit)

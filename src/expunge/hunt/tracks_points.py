@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -25,6 +25,12 @@ FEW, FEW_MIXED = 2, 14
 
 APART = 64
 """Bytes that may lie between the two numbers of a place: ``" lon="``, ``,\\n        "longitude": ``."""
+
+_BETWEEN = np.full(2 * APART + 1, 32, np.uint8)
+"""What keeps numbers apart that don't stand near each other."""
+
+SHORTEST = 5
+"""Digits of a whole number that can be a coordinate."""
 
 POLYLINE = 24
 """Characters of the shortest encoded polyline: eight fixes of three characters."""
@@ -56,8 +62,13 @@ class _Meant(NamedTuple):
 
 def in_text(index: Index, text: Bytes8) -> Iterator[Points]:
     """Pairs of printed numbers, and encoded polylines."""
+    near = np.zeros((text.size + BLOCK - 1) // BLOCK, np.bool_)
     for start, end in _stretches(kernel("tracks_kernel").pointed(text, BLOCK) >= FEW, text.size):
-        yield from _printed(index, text[start:end], start)
+        near[start // BLOCK : (end + BLOCK - 1) // BLOCK] = kernel("tracks_numbers_kernel").likely(
+            text[start:end], SHORTEST, index.kinds, APART, BLOCK
+        )
+    if near.any():
+        yield from _printed(index, text, [(max(0, start - 1), end) for start, end in _runs(near, text.size)])  # 1: a sign
     for start, end in _stretches(kernel("tracks_kernel").mixed(text, BLOCK) >= FEW_MIXED, text.size):
         yield from _hashes(index, text[start:end], start)
     yield from _polylines(index, text)
@@ -68,21 +79,31 @@ def _stretches(full: npt.NDArray[np.bool_], size: int) -> Iterator[tuple[int, in
     wide = full.copy()
     wide[1:] |= full[:-1]
     wide[:-1] |= full[1:]
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], wide, [False])).astype(np.int8)))
+    yield from _runs(wide, size)
+
+
+def _runs(full: npt.NDArray[np.bool_], size: int) -> Iterator[tuple[int, int]]:
+    """Where the blocks lie that are full."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], full, [False])).astype(np.int8)))
     for first, last in edges.reshape(-1, 2).tolist():
         yield first * BLOCK, min(size, last * BLOCK)
 
 
-def _printed(index: Index, text: Bytes8, before: int) -> Iterator[Points]:
-    values, starts, ends, _, _ = kernel("tracks_numbers_kernel").numbers(text, 5)
+def _printed(index: Index, text: Bytes8, stretches: Sequence[tuple[int, int]]) -> Iterator[Points]:
+    """Pairs of numbers in these stretches, which are looked at as one text, far enough from each other."""
+    parts = [part for start, end in stretches for part in (text[start:end], _BETWEEN)]
+    values, starts, ends, _, _ = kernel("tracks_numbers_kernel").numbers(np.concatenate(parts), SHORTEST)
     if values.size < FEW:
         return
+    sizes = np.array([end - start + _BETWEEN.size for start, end in stretches])
+    moved = np.array([start for start, _ in stretches]) - np.append(0, np.cumsum(sizes)[:-1])
+    at = ends + moved[np.searchsorted(np.cumsum(sizes), ends)]
     north, east = _meanings(index, values)
     order = np.arange(values.size)
     for step in (1, 2):
         likely = (north[:-step] & east[step:]) | (east[:-step] & north[step:])
         first = order[:-step][(starts[step:] - ends[:-step] <= step * APART) & (likely != 0)]
-        for points in pairs(index, values[first], values[first + step], ends[first + step] + before):
+        for points in pairs(index, values[first], values[first + step], at[first + step]):
             yield points._replace(form=f"{points.form} in text" + ("" if step == 1 else ", every other number"))
 
 
@@ -129,9 +150,7 @@ def _near(index: Index, latitude: Degrees, longitude: Degrees, at: Places, form:
 
 def _range(plane: Plane, index: Index, axis: int) -> tuple[float, float]:
     """The numbers in which a plane writes the part of the Earth in which somebody's fixes lie."""
-    ends = (plane.north, plane.east)[axis]
-    low, high = sorted(ends(edge) for edge in index.box[2 * axis : 2 * axis + 2])
-    return low, high
+    return plane.range(index.box[2 * axis], index.box[2 * axis + 1], axis)
 
 
 def _polylines(index: Index, text: Bytes8) -> Iterator[Points]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from expunge.hunt import chunks_pages as pages
 from expunge.hunt.prints import Fix, Role, Trace
-from expunge.hunt.tracks_planes import Degrees, zones
+from expunge.hunt.tracks_planes import Degrees, kinds, zones
 
 UNIT = 10_000_000
 """Parts of a degree in which fixes are kept: a centimetre, which 32 bits hold for every longitude."""
@@ -125,6 +125,7 @@ class Index:
     box: tuple[float, float, float, float]  # south, north, west, east: all fixes, and what lies within reach
     zones: list[tuple[int, bool]]
     regions: npt.NDArray[np.bool_]  # by the first 20 bits of a geohash
+    kinds: npt.NDArray[np.uint32]  # how numbers begin that may be coordinates near these
 
     def near(self, latitude: Degrees, longitude: Degrees) -> npt.NDArray[np.bool_]:
         """Which points may lie near somebody's track."""
@@ -212,6 +213,7 @@ def read(sealed: Iterable[bytes]) -> Index:
         box=box,
         zones=zoned,
         regions=_regions(fixes),
+        kinds=kinds(fixes / UNIT, box),
     )
 
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expunge.hunt import tracks_planes
+from expunge.hunt import tracks_planes, tracks_points
+from expunge.hunt.chunks_native import kernel
 from expunge.hunt.pieces import OVERLAP, Blob, Column, Numbers, Place, Rows, Texts
 from expunge.hunt.prints import Fix, Kind, Matcher, Role, Sighting, Tier, Trace
-from expunge.hunt.tracks import Tracks
+from expunge.hunt.tracks import TrackMatcher, Tracks
 from tests.hunt.content.town import Track, drive, route
 
 PLACE = Place("lake", table="t")
@@ -317,6 +318,39 @@ def test_planes_lead_back_to_degrees(north: float, east: float) -> None:
     for plane in tracks_planes.PLANES[:7]:
         assert abs(plane.latitude(np.array([plane.north(north)]))[0] - north) < 1e-9
         assert abs(plane.longitude(np.array([plane.east(east)]))[0] - east) < 1e-9
+
+
+NUMBER = st.one_of(
+    st.floats(-200, 200).map(lambda one: f"{one:.6f}"),
+    st.sampled_from(TRACKS)
+    .flatmap(lambda track: st.sampled_from(track.ravel().tolist()))
+    .flatmap(
+        lambda one: st.sampled_from(
+            [f"{one:.7f}", f"{one:08.4f}", f"{one * 1e7:.0f}", f"{one * 1e6:.0f}", f"{math.radians(one):.8f}", f"{one:.5e}"]
+        )
+    ),
+    st.integers(0, 10**9).map(str),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(NUMBER, st.sampled_from([",", " ", ", ", "\t", "x" * 70, " " * 600, "e", '","lon":"', "0", "-"])), min_size=2, max_size=60
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_what_is_passed_over_unread_is_no_place(words: list[tuple[str, str]]) -> None:
+    """The oracle: all numbers read."""
+    assert isinstance(LOOK, TrackMatcher)
+    text = np.frombuffer("".join(number + between for number, between in words).encode(), np.uint8)
+    every = {
+        (points.form, *one)
+        for points in tracks_points._printed(LOOK.index, text, [(0, text.size)])
+        for one in zip(*points[:3], strict=True)
+    }
+    seen = {(points.form, *one) for points in tracks_points.in_text(LOOK.index, text) for one in zip(*points[:3], strict=True)}
+    pointed = bool((kernel("tracks_kernel").pointed(text, tracks_points.BLOCK) >= tracks_points.FEW).all())
+    assert every <= seen or not pointed
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
