@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 
 from expunge.runtime.outbox import ADDRESS, Mail
@@ -15,14 +15,14 @@ def message_of(mail: Mail, sender: str, at: datetime) -> EmailMessage | None:
     """The message, from ``sender`` and dated ``at`` (aware); ``None`` if an address or the subject can't stand in a header.
 
     ``Message-ID`` is the letter's id at the sender's domain, by which a returned message is known again. ``Auto-Submitted`` (RFC 3834)
-    keeps out-of-office replies from being sent.
+    keeps out-of-office replies from being sent. An address beyond ASCII (RFC 6531) stands as it is: a server that can't take it says so.
     """
     if not (ADDRESS.fullmatch(mail.to) and ADDRESS.fullmatch(sender)) or any(ord(letter) < ord(" ") for letter in mail.subject):
         return None
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=SMTP if (mail.to + sender).isascii() else SMTPUTF8)
     message["Subject"] = mail.subject
-    message["From"] = Address(addr_spec=sender)
-    message["To"] = Address(addr_spec=mail.to)
+    message["From"] = _address(sender)
+    message["To"] = _address(mail.to)
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{mail.name}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -30,3 +30,8 @@ def message_of(mail: Mail, sender: str, at: datetime) -> EmailMessage | None:
     if mail.page is not None:
         message.add_alternative(mail.page, subtype="html")
     return message
+
+
+def _address(text: str) -> Address:
+    user, _, domain = text.rpartition("@")
+    return Address(username=user, domain=domain)
