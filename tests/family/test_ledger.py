@@ -243,6 +243,7 @@ def test_an_asking_keeps_what_it_needs_until_it_ends_and_not_after(journal: Jour
     mum = parent(journal)
     due = clock_of(journal).now() + 30 * DAY
     asking = journal.begin_asking(
+        id_="ask_1",
         subject=one,
         guardian=mum,
         matters=["improve"],

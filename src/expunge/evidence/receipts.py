@@ -31,6 +31,7 @@ KINDS = frozenset(
         "hunt-decision/1",
         "hunt-opening/1",
         "idle/1",
+        "notice/1",
         PIECE_KIND,
         "preserved/1",
         "receipt/1",
@@ -39,7 +40,8 @@ KINDS = frozenset(
     }
 )
 """The statements that are known: one request's receipt, one run's, what somebody decided about, or saw of, a find of the hunt; steps of
-unused profiles; words on holds; the end of what verified a guardian; preserved copies' ends and openings; undone requests; a piece."""
+unused profiles; published notices; words on holds; the end of what verified a guardian; preserved copies' ends and openings; undone
+requests; a piece."""
 
 _RECEIPT, _RECEIPT_OF_CUT = "inclusion/1", "inclusion/2"
 _ENTRY_FIELDS = {"type", "statement", "signatures"}

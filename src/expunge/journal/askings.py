@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Row, select, update
 
 from expunge.errors import InvalidRequest, KeyDestroyed, UnknownRequest
 from expunge.journal.database import chunks
-from expunge.journal.desk import RUN_SPACE, Desk, fresh_id
+from expunge.journal.desk import RUN_SPACE, Desk
 from expunge.journal.schema_family import askings
 from expunge.terms import Json
 
@@ -29,7 +29,8 @@ _OVER = "the asking has ended, or was answered by somebody else meanwhile"
 class Asking:
     """One asking. ``held`` is what its method needs, as the method wrote it; ``None`` once it ended. Times are in UTC.
 
-    ``due`` is when it lapses. ``confirm_at``: it was answered, and counts when the confirmation went out, not before then.
+    ``due`` is when it lapses. ``confirm_at``: it was answered, and counts when the confirmation went out, not before then. ``box`` is
+    ``held`` as it is sealed: of two who answer at once one is told so.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Asking:
     evidence: bytes | None
     leaf: int | None
     held: Mapping[str, Json] | None = None
+    box: bytes | None = None
 
     def __repr__(self) -> str:
         """Id and method only."""
@@ -61,6 +63,7 @@ class Askings(Desk):
     def begin_asking(
         self,
         *,
+        id_: str,
         subject: int,
         guardian: int,
         matters: Sequence[str],
@@ -70,11 +73,10 @@ class Askings(Desk):
         due: datetime,
         held: Mapping[str, Json],
     ) -> Asking:
-        """Keep a new asking, with what its method needs."""
+        """Keep a new asking, with what its method needs. ``id_`` is a ``fresh_id``, which the method's messages name already."""
         with self._database.writing() as connection:
             number = self._database.allocate(connection, RUN_SPACE, 1)[0]
         self._sealer.make(RUN_SPACE, [number])
-        id_ = fresh_id("ask")
         row = {"id": id_, "number": number, "subject": subject, "guardian": guardian, "matters": list(matters), "method": method}
         row |= {"wording": wording, "wording_digest": wording_digest, "asked_at": self._clock.now(), "due": due}
         with self._database.writing() as connection:
@@ -112,8 +114,7 @@ class Askings(Desk):
             box = self._seal_held(asking.id, asking.number, held)
         except KeyDestroyed:
             raise InvalidRequest(_OVER, where=asking.id) from None
-        still = (askings.c.id == asking.id) & askings.c.ended_at.is_(None)
-        still &= askings.c.confirm_at.is_(None) if asking.confirm_at is None else askings.c.confirm_at == asking.confirm_at
+        still = (askings.c.id == asking.id) & askings.c.ended_at.is_(None) & (askings.c.sealed == asking.box)
         values = {"sealed": box} if confirm_at is None else {"sealed": box, "confirm_at": confirm_at}
         with self._database.writing() as connection:
             if not connection.execute(update(askings).where(still).values(**values)).rowcount:
@@ -177,6 +178,7 @@ class Askings(Desk):
             evidence=row.evidence,
             leaf=row.leaf,
             held=self._opened_held(row),
+            box=row.sealed,
         )
 
     def _opened_held(self, row: Row[Any]) -> Mapping[str, Json] | None:

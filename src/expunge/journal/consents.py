@@ -11,13 +11,14 @@ erasure loses nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
-from expunge.errors import KeySealed
+from expunge.errors import KeyDestroyed, KeySealed
 from expunge.journal.consent_states import Event, State, Thread, follow, is_given
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk
@@ -119,13 +120,13 @@ class Consents(Desk):
         """Record these events, in their order, all or none, durably before returning; the ledger's epoch after it.
 
         ``by`` is the role of who recorded them. ``names`` gives, per subject number, how the person is written (``KIND:KEY``); it is
-        sealed under their key, and known from earlier events where it is left out.
+        sealed under their key, and known from earlier events where it is left out. Where the key is hidden or gone the person is being
+        erased as a whole: the event is recorded without, for a no is never turned away.
 
         Raises:
             InvalidRequest: an event that can't happen to a thread that stands there; none was recorded.
-            KeyDestroyed, KeySealed: a person's key.
         """
-        boxes = self._sealer.seal_each(_SUBJECT_SPACE, {one: text.encode() for one, text in (names or {}).items()}, bound_to=_BOUND)
+        boxes = self._boxes({one: text.encode() for one, text in (names or {}).items()})
         if not words:
             return self.consent_epoch()
         now = self._clock.now()
@@ -201,6 +202,17 @@ class Consents(Desk):
         with self._database.reading() as connection:
             rows = connection.execute(select(duties).where(duties.c.subject == subject).order_by(duties.c.id)).all()
         return [_duty(row, {}) for row in rows]
+
+    def _boxes(self, plains: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Sealed, set-wise; one at a time only where somebody's key can't be used, and theirs left out."""
+        try:
+            return self._sealer.seal_each(_SUBJECT_SPACE, plains, bound_to=_BOUND) if plains else {}
+        except (KeySealed, KeyDestroyed):
+            boxes: dict[int, bytes] = {}
+            for number, plain in plains.items():
+                with suppress(KeySealed, KeyDestroyed):
+                    boxes[number] = self._sealer.seal(_SUBJECT_SPACE, number, plain, bound_to=_BOUND)
+            return boxes
 
     def _named(self, boxes: Mapping[int, bytes]) -> tuple[dict[int, bytes], set[int]]:
         """Opened, set-wise; one at a time only where somebody's key is hidden. Who is hidden is told apart from whose key is gone."""

@@ -6,22 +6,27 @@ as long as it is asked for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, Select, delete, or_, select, update
 
-from expunge.errors import InvalidRequest, UnknownRequest
+from expunge.errors import InvalidRequest, KeyDestroyed, KeySealed, UnknownRequest
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk, fresh_id
-from expunge.journal.schema import subjects
+from expunge.journal.records import FINAL_REQUESTS, RequestStatus
+from expunge.journal.schema import canonical, requests, subjects
 from expunge.journal.schema_family import age_screens, claims, guardians
 from expunge.terms import Identifier
 
 _COUNTER = "consent"
 _SUBJECT_SPACE = "subject"
+
+EVERYTHING = canonical({"categories": [], "items": []})
+"""The scope of a request for all of a person, as the journal digests it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,11 @@ class Guardianship:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ItemClaim:
-    """A record that names nobody, claimed for ``subject`` of ``household``. ``item`` is its address while that person's key lives."""
+    """A record that names nobody, claimed for ``subject`` of ``household``.
+
+    ``item`` is its address, ``household_text`` how the household is written, while the household's key lives: who it was claimed for may
+    be erased before it is. ``ends_at`` (UTC) is when it has to go at the latest.
+    """
 
     id: str
     subject: int
@@ -50,6 +59,7 @@ class ItemClaim:
     at: datetime
     request_id: str | None = None
     item: str | None = None
+    household_text: str | None = None
 
     def __repr__(self) -> str:
         """Not which record."""
@@ -68,6 +78,17 @@ class Households(Desk):
                 where = (subjects.c.kind == kind) & subjects.c.key_digest.in_(chunk)
                 rows = connection.execute(select(subjects.c.key_digest, subjects.c.number).where(where))
                 found |= {wanted[row.key_digest]: row.number for row in rows}
+        return found
+
+    def being_erased(self, numbers: Collection[int]) -> set[int]:
+        """Those of whom everything is asked to be erased by a request that has not ended: nothing of theirs is taken in or shown."""
+        over = (*FINAL_REQUESTS, RequestStatus.DONE)
+        whole = (requests.c.kind == "erase") & requests.c.status.not_in(over)
+        whole &= requests.c.scope_digest == self._digest("scope", EVERYTHING)
+        found: set[int] = set()
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(set(numbers))):
+                found.update(connection.scalars(select(requests.c.subject).where(whole, requests.c.subject.in_(chunk))))
         return found
 
     def record_guardian(self, child: int, guardian: int, *, evidence: str) -> Guardianship:
@@ -130,6 +151,7 @@ class Households(Desk):
         *,
         subject: int,
         household: int,
+        household_text: str,
         category: str,
         captured_at: datetime,
         ends_at: datetime | None,
@@ -139,10 +161,11 @@ class Households(Desk):
 
         Raises:
             InvalidRequest: it was claimed for somebody else.
-            KeyDestroyed, KeySealed: that person's key.
+            KeyDestroyed, KeySealed: the household's key.
         """
         digest = self._digest("claim", item)
-        box = self._sealer.seal(_SUBJECT_SPACE, subject, item.encode(), bound_to=_bound(digest))
+        plain = json.dumps([item, household_text]).encode()
+        box = self._sealer.seal(_SUBJECT_SPACE, household, plain, bound_to=_bound(digest))
         row = {"id": fresh_id("clm"), "item": digest, "subject": subject, "household": household, "category": category}
         row |= {"captured_at": captured_at, "ends_at": ends_at, "sealed": box, "claimed_by": by, "at": self._clock.now()}
         with self._database.writing() as connection:
@@ -150,7 +173,15 @@ class Households(Desk):
             held = connection.execute(select(claims).where(claims.c.item == digest)).one()
         if held.subject != subject:
             raise InvalidRequest("the record was claimed for somebody else before", where=held.id)
-        return _claim(held, item)
+        return _claim(held, [item, household_text])
+
+    def due_claims(self, limit: int = 1_000) -> list[ItemClaim]:
+        """Those whose record has to go by now, and those of people of whom everything is being erased or was; no request was filed yet."""
+        final = (RequestStatus.WITHDRAWN, RequestStatus.NOTHING_FOUND)
+        whole = (requests.c.subject == claims.c.subject) & (requests.c.kind == "erase") & requests.c.status.not_in(final)
+        erased = select(requests.c.id).where(whole, requests.c.scope_digest == self._digest("scope", EVERYTHING)).exists()
+        due = claims.c.request_id.is_(None) & (or_(claims.c.ends_at <= self._clock.now(), erased))
+        return self._claims(select(claims).where(due).order_by(claims.c.at).limit(limit))
 
     def claim_filed(self, claim_id: str, request_id: str) -> None:
         """Say which request erases a claimed record."""
@@ -158,14 +189,9 @@ class Households(Desk):
             connection.execute(update(claims).where(claims.c.id == claim_id).values(request_id=request_id))
 
     def item_claims(self, subjects_: Collection[int]) -> list[ItemClaim]:
-        """What was claimed for these people, oldest first; without the record's address where their key is gone."""
-        found: list[ItemClaim] = []
-        with self._database.reading() as connection:
-            for chunk in chunks(sorted(set(subjects_))):
-                for row in connection.execute(select(claims).where(claims.c.subject.in_(chunk)).order_by(claims.c.at)):
-                    opened = self._sealer.unseal_each(_SUBJECT_SPACE, {row.subject: row.sealed}, bound_to=_bound(row.item))
-                    found.append(_claim(row, opened[row.subject].decode() if row.subject in opened else None))
-        return found
+        """What was claimed for these people, oldest first; without the record's address where the household's key is gone or hidden."""
+        of_them = [claims.c.subject.in_(chunk) for chunk in chunks(sorted(set(subjects_)))]
+        return [one for where in of_them for one in self._claims(select(claims).where(where).order_by(claims.c.at))]
 
     def claimed(self, items: Sequence[str]) -> Mapping[str, int]:
         """For whom these records were claimed; the others are absent."""
@@ -177,12 +203,24 @@ class Households(Desk):
                 found |= {digests[row.item]: row.subject for row in rows}
         return found
 
+    def _claims(self, query: Select[Any]) -> list[ItemClaim]:
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        found = []
+        for row in rows:
+            try:
+                opened = self._sealer.unseal(_SUBJECT_SPACE, row.household, row.sealed, bound_to=_bound(row.item))
+            except (KeyDestroyed, KeySealed):
+                found.append(_claim(row, [None, None]))
+            else:
+                found.append(_claim(row, json.loads(opened)))
+        return found
+
 
 def _bound(digest: bytes) -> bytes:
     return b"journal/claim/" + digest
 
 
-def _claim(row: Row[Any], item: str | None) -> ItemClaim:
-    return ItemClaim(
-        row.id, row.subject, row.household, row.category, row.captured_at, row.ends_at, row.claimed_by, row.at, row.request_id, item
-    )
+def _claim(row: Row[Any], named: Sequence[str | None]) -> ItemClaim:
+    told = (row.id, row.subject, row.household, row.category, row.captured_at, row.ends_at, row.claimed_by, row.at, row.request_id)
+    return ItemClaim(*told, *named)

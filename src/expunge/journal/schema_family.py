@@ -100,7 +100,7 @@ age_screens = Table(
 )
 
 claims = Table(
-    # A record that nobody was attributed to, claimed for somebody of the household. What it is called is sealed under that person's key.
+    # A record that nobody was attributed to, claimed for somebody of the household, under whose key it is sealed what it is called.
     "journal_item_claims",
     metadata,
     Column("id", Text, primary_key=True),

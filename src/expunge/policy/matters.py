@@ -71,9 +71,14 @@ class Kept:
 
 
 def needs_consent(policy: Policy, kind: str, purpose: str) -> bool:
-    """Whether data of this kind of subject may be used for the purpose only after a yes. An unknown name needs one."""
+    """Whether data of this kind of subject may be used for the purpose only after a yes. An unknown name needs one.
+
+    Contact data that is kept only to ask for consent needs none (16 CFR 312.5(c)(1)).
+    """
     known, held = policy.catalog.kinds.get(kind), policy.purposes.get(purpose)
-    return known is None or held is None or known.minor or held.basis == "consent"
+    if known is None or held is None:
+        return True
+    return purpose != policy.family.asking and (known.minor or held.basis == "consent")
 
 
 def matter_for(policy: Policy, kind: str, purpose: str, category: str) -> Matter | None:
