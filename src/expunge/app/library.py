@@ -26,6 +26,7 @@ from expunge.erase.opening import opening
 from expunge.erase.replay import Replayed, replay
 from expunge.erase.runner import Watcher, Worker, due_within, nobody
 from expunge.erase.subjects import SubjectRef, parse_subject
+from expunge.erase.sweeping import adopt_sweeps
 from expunge.errors import UnknownRequest
 from expunge.evidence.consistency import check_statements
 from expunge.evidence.reading import LogCheck
@@ -184,6 +185,7 @@ class Expunge:
         if run_id is None:
             tend(self.rooms)
             adopt(self.rooms, "operator")
+            adopt_sweeps(self.rooms, "operator")
         if reopen:
             self.reopen(run_id)
         worker = Worker(self.rooms, f"{socket.gethostname()}:{os.getpid()}", self.lease, watch)

@@ -173,8 +173,8 @@ def due(library: Expunge) -> Round | None:
     journal = library.rooms.journal
     if not any(one.name == TASK and one.due <= library.rooms.clock.now() for one in journal.schedules()):
         return None
-    taken = journal.claim_schedule(f"{socket.gethostname()}:{os.getpid()}", LEASE)
-    if taken is None or taken.name != TASK:
+    taken = journal.claim_schedule(f"{socket.gethostname()}:{os.getpid()}", LEASE, name=TASK)
+    if taken is None:
         return None
     payload = taken.payload if isinstance(taken.payload, Mapping) else {}
     done: Round | None = None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from expunge.erase.context import Rooms, Sight, look
-from expunge.erase.extent import moment
 from expunge.erase.sweeping_find import Finder
 from expunge.errors import PolicyInvalid
-from expunge.policy.catalog import Problem
 from expunge.retain.outlook import Due, Outlook
 from expunge.retain.rules import Rule, Rules, make_rules
+from expunge.stores.values import moment
 from expunge.terms import Scope, Selector, Span
 
 
@@ -23,11 +22,6 @@ class Terms:
 
     sight: Sight
     rules: Rules
-
-
-def term_problems(rooms: Rooms, sight: Sight) -> tuple[Problem, ...]:
-    """What is wrong with the policy's terms, on these stores; warnings too."""
-    return make_rules(rooms.policy, sight.held).problems
 
 
 def terms(rooms: Rooms) -> Terms:
@@ -51,11 +45,19 @@ def outlook(rooms: Rooms, at: datetime | None = None) -> Outlook:
         PolicyError, StoreError: as ``terms``.
     """
     when = at or rooms.clock.now()
-    held = terms(rooms)
+    rules = terms(rooms).rules
+    return Outlook(when, rooms.policy.digest, count_due(rooms, rules.rules, when), undated(rooms, rules))
+
+
+def count_due(rooms: Rooms, rules: Sequence[Rule], at: datetime) -> tuple[Due, ...]:
+    """How many records each of these rules ends at ``at``. Reads only.
+
+    Raises:
+        StoreError: as the stores say.
+    """
     finder = Finder(rooms.policy.catalog, rooms.stores)
-    seen: dict[str, set[str]] = {rule.collection: set() for rule in held.rules.rules if rule.follows}
-    due = [_due(finder, rule, when, seen.get(rule.collection)) for rule in held.rules.rules]
-    return Outlook(when, rooms.policy.digest, tuple(due), _undated(rooms, held.rules))
+    seen: dict[str, set[str]] = {rule.collection: set() for rule in rules if rule.follows}
+    return tuple(_due(finder, rule, at, seen.get(rule.collection)) for rule in rules)
 
 
 def _due(finder: Finder, rule: Rule, at: datetime, seen: set[str] | None) -> Due:
@@ -72,15 +74,11 @@ def _due(finder: Finder, rule: Rule, at: datetime, seen: set[str] | None) -> Due
         for time in (moment(batch.carried[carry[0]][place]) for place in places if carry):
             if time is not None:
                 first = time if first is None else min(first, time)
-                months[f"{_plus(time, rule.keep):%Y-%m}"] += 1
-    return Due(rule, records, _plus(first, rule.keep) if first is not None else None, months)
+                months[f"{time + rule.keep:%Y-%m}"] += 1
+    return Due(rule, records, first + rule.keep if first is not None else None, months)
 
 
-def _plus(time: datetime, keep: timedelta) -> datetime:
-    return time + keep
-
-
-def _undated(rooms: Rooms, rules: Rules) -> dict[str, int]:
+def undated(rooms: Rooms, rules: Rules) -> dict[str, int]:
     """By a full look at each collection that has a time of its own: how many records have none that can be read."""
     found: dict[str, int] = {}
     for address, clock in sorted(_clocks(rules)):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from expunge.app.families import Families
 from expunge.app.library import Expunge
 from expunge.app.opening import open_policy
 from expunge.app.posting import send_letters
+from expunge.app.sweeps import sweep_if_due
 from expunge.erase.runner import Watcher, nobody
 from expunge.runtime.fleet import fleet
 
@@ -40,10 +42,14 @@ def work_in_processes(shift: Shift, workers: int, ray: str | None = None) -> int
 
 def work_shift(shift: Shift, library: Expunge, watch: Watcher = nobody) -> int:
     """One worker's shift; how many steps it did."""
+    sweep_if_due(library.rooms)
+    Families(library).settle()
     done = library.work(shift.run_id, patience=shift.patience, watch=watch)
     send_letters(library)
     while shift.forever:
         time.sleep(LOOK_EVERY)
+        sweep_if_due(library.rooms)
+        Families(library).settle()
         done += library.work(shift.run_id, patience=shift.patience, watch=watch)
         send_letters(library)
     return done

@@ -82,6 +82,7 @@ def pack(target: Target) -> Iterator[bytes]:
         "matches": target.matches,
         "free": target.free,
         "rank": target.rank,
+        **({"spared": dict(target.spared)} if target.spared else {}),
     }
     # The first addresses go with the header, because most targets are small, and a page costs six statements to read.
     yield _dump(header | _part(target, 0))
@@ -121,6 +122,7 @@ def unpack(pages: Iterable[bytes]) -> Target:
         free=header["free"],
         rank=header["rank"],
         whose=tuple(ordinal for part in parts for ordinal in part["whose"]),
+        spared=header.get("spared", {}),
     )
 
 

@@ -15,9 +15,11 @@ from itertools import accumulate, chain
 from expunge.erase.context import Rooms
 from expunge.erase.intake import scope_of
 from expunge.erase.late import REQUESTS
+from expunge.erase.plan import scope_json
 from expunge.erase.rest import file_rest
 from expunge.erase.stages import WaitUntil
-from expunge.erase.statement import latest_pending, request_statement, run_statement
+from expunge.erase.statement import latest_pending, less, request_statement, run_statement, spared_in
+from expunge.erase.sweeping import is_sweep, scope_told
 from expunge.evidence.canonical import canonical
 from expunge.evidence.files import write_durably
 from expunge.evidence.pieces import whole_statements
@@ -39,7 +41,7 @@ def receipt(rooms: Rooms, lease: Lease) -> Json:
     else:
         controller = rooms.policy.controller.name
         run = rooms.journal.run(lease.run_id)
-        whole = run_statement(rooms.policy.catalog, controller, run, requests, scope_of(requests[0]), steps, rooms.clock.now())
+        whole = run_statement(rooms.policy.catalog, controller, run, requests, _scope(requests), steps, rooms.clock.now())
         index = rooms.log.append(make_entries(RUN_KIND, whole, rooms.executor, rooms.verifier))[-1]
     logged = _requests_logged(rooms, index)
     missing = [request for request in requests if request.id not in logged]
@@ -66,6 +68,10 @@ def close(rooms: Rooms, lease: Lease) -> Json:
         if left.total_seconds() > 0:
             raise WaitUntil(left, f"pending until {pending}")
     return {"at": now.isoformat()}
+
+
+def _scope(requests: Sequence[Request]) -> Mapping[str, Json]:
+    return scope_told(requests) if is_sweep(requests) else scope_json(scope_of(requests[0]))
 
 
 def _log_start(rooms: Rooms, lease: Lease) -> int:
@@ -101,12 +107,14 @@ def _request_entries(rooms: Rooms, lease: Lease, requests: Sequence[Request], wh
     acts = located.get("acts") if isinstance(located, Mapping) else None
     assert isinstance(acts, Mapping)
     digest = hashlib.sha256(canonical(whole)).hexdigest()
-    return [
-        make_entries(
-            REQUEST_KIND, request_statement(whole, request, counts[request.id], index, digest, acts), rooms.executor, rooms.verifier
-        )
-        for request in requests
-    ]
+    spared = spared_in(rooms.journal.steps(lease.run_id))
+    entries = []
+    for request in requests:
+        own = less(counts[request.id], spared)
+        scope = scope_told([request]) if is_sweep([request]) else None
+        statement = request_statement(whole, request, own, index, digest, acts, scope)
+        entries.append(make_entries(REQUEST_KIND, statement, rooms.executor, rooms.verifier))
+    return entries
 
 
 def _write(rooms: Rooms, wanted: Mapping[int, tuple[str | None, str]]) -> list[ReceiptNote]:

@@ -7,10 +7,11 @@ then is the run started. Stopped anywhere in between, ``adopt`` starts the run o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 
 import rfc8785
 
@@ -23,7 +24,7 @@ from expunge.erase.targets import Work
 from expunge.erase.walk import walk
 from expunge.errors import ExpungeError, InvalidRequest, UnknownSubject
 from expunge.evidence.stones import Stone
-from expunge.journal.records import OPEN_REQUESTS, Filing, NewStep, Request, RequestStatus, Run
+from expunge.journal.records import OPEN_REQUESTS, Filing, NewStep, NewWindow, Request, RequestStatus, Run
 from expunge.terms import Identifier, Json, Scope, Span
 
 FIRST_WAVE, SECOND_WAVE = 10, 100
@@ -37,6 +38,10 @@ TELLING = 4
 
 ITEM = "item"
 """The identifier type of a single record in the tombstone register."""
+
+
+Windowing: TypeAlias = "Callable[[str, Sequence[Person], Mapping[tuple[str, str], int]], NewWindow]"
+"""Until when a request can be undone, by the kind that it was asked for, its people, and their registry numbers by kind and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,20 @@ def preview(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope) -> Preview:
     return Preview(sight, work, len(people.people), people.unknown, too_large(rooms, sight, people))
 
 
-def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, requester: str, authority: str, started_by: str) -> Started:
+def file_requests(
+    rooms: Rooms,
+    refs: Sequence[SubjectRef],
+    scope: Scope,
+    *,
+    requester: str,
+    authority: str,
+    started_by: str,
+    window: Windowing | None = None,
+) -> Started:
     """File one erasure request per subject and start one run for all that are new.
 
-    Outcomes are ``already-erased``, ``duplicate``, ``held``, ``unknown``; a place without one is in the run.
+    Outcomes are ``already-erased``, ``duplicate``, ``held``, ``hidden``, ``unknown``; a place without one is in the run. With ``window`` no
+    run is started: the requests can be undone, and the caller hides what they are about.
 
     Raises:
         UnknownSubject: nobody of the batch is known, and nobody was erased before.
@@ -103,7 +118,7 @@ def file_requests(rooms: Rooms, refs: Sequence[SubjectRef], scope: Scope, *, req
         return Started((None,) * len(refs), (), outcomes)
     _own_items(rooms, sight, people)
     kinds = [ref.kind for ref in refs]
-    started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by)
+    started = file_found(rooms, sight, people, kinds, [authority] * len(refs), requester=requester, started_by=started_by, window=window)
     return replace(started, outcomes={**outcomes, **started.outcomes})
 
 
@@ -128,27 +143,40 @@ def _own_items(rooms: Rooms, sight: Sight, people: Resolved) -> None:
 
 
 def file_found(
-    rooms: Rooms, sight: Sight, people: Resolved, kinds: Sequence[str], authorities: Sequence[str], *, requester: str, started_by: str
+    rooms: Rooms,
+    sight: Sight,
+    people: Resolved,
+    kinds: Sequence[str],
+    authorities: Sequence[str],
+    *,
+    requester: str,
+    started_by: str,
+    standing: bool = False,
+    window: Windowing | None = None,
 ) -> Started:
     """File one request for each place of a batch whose people are known already, and start the run; the scope is the plan's.
 
     ``kinds`` and ``authorities`` say, per place, of which kind its main person is and how it was proven that the request may be made.
+    ``standing``: somebody approved of such batches beforehand, however large. With ``window`` nothing is started.
 
     Raises:
         PolicyError, StoreError: nothing was filed.
     """
     numbers = _register(rooms, people)
-    filed = _file(rooms, kinds, people, numbers, sight.plan.scope, requester, authorities)
+    filed = _file(rooms, kinds, people, numbers, sight.plan.scope, requester, authorities, window)
     outcomes = {place: "duplicate" for place, request in filed.items() if request.duplicate}
+    served = {place: filed[first] for place, first in people.same.items() if first in filed}
+    requests = tuple(filed.get(place, served.get(place)) for place in range(len(kinds)))
+    if window is not None:
+        told = dict.fromkeys(served, "duplicate") | dict.fromkeys((place for place in filed if place not in outcomes), "hidden")
+        return Started(requests, (), {**outcomes, **told}, sight.unreached)
     look_who_joined(rooms.policy.catalog, sight.held, rooms.stores, rooms.journal)
     outcomes |= _held(rooms, people, numbers, {place: request for place, request in filed.items() if place not in outcomes})
     fresh = [request for place, request in filed.items() if place not in outcomes]
-    served = {place: filed[first] for place, first in people.same.items() if first in filed}
     outcomes |= dict.fromkeys(served, "duplicate")
-    requests = tuple(filed.get(place, served.get(place)) for place in range(len(kinds)))
     if not fresh:
         return Started(requests, (), outcomes, sight.unreached)
-    runs = _start_all(rooms, fresh, sight, started_by, too_large=too_large(rooms, sight, people))
+    runs = _start_all(rooms, fresh, sight, started_by, too_large=not standing and too_large(rooms, sight, people))
     return Started(requests, tuple(runs), outcomes, sight.unreached)
 
 
@@ -251,6 +279,7 @@ def _file(
     scope: Scope,
     requester: str,
     authorities: Sequence[str],
+    window: Windowing | None,
 ) -> dict[int, Request]:
     plain = scope_json(scope)
     by_place: dict[int, list[Person]] = {}
@@ -264,7 +293,9 @@ def _file(
             for one in held
         ]
         wanted = {**plain, "items": list(scope.items)}
-        filings[place] = Filing("erase", numbers[main.kind, main.key], main.kind, wanted, requester, authorities[place], attached=packed)
+        opened = window(kinds[place], held, numbers) if window is not None else None
+        number = numbers[main.kind, main.key]
+        filings[place] = Filing("erase", number, main.kind, wanted, requester, authorities[place], attached=packed, window=opened)
     return dict(zip(filings, rooms.journal.file(list(filings.values())), strict=True))
 
 
@@ -279,7 +310,7 @@ def _held(rooms: Rooms, people: Resolved, numbers: Mapping[tuple[str, str], int]
 
 def _start_all(rooms: Rooms, requests: Sequence[Request], sight: Sight, started_by: str, *, too_large: bool) -> list[Run]:
     """Lay tombstones and hide keys, then start the run; a batch above the blast radius in waves, so that a mistake shows on ten people."""
-    rooms.register.lay(stone for request in requests for stone in _stones(rooms, request))
+    rooms.register.lay(stone for request in requests for stone in stones(rooms, request))
     if sight.plan.scope.everything():
         rooms.keys.hide("subject", numbers_of(requests))
     digest = batch_digest(sight.plan.digest, requests)
@@ -316,7 +347,8 @@ def _waves(requests: Sequence[Request]) -> list[Sequence[Request]]:
     return [wave for wave in (requests[:first], requests[first:second], requests[second:]) if wave]
 
 
-def _stones(rooms: Rooms, request: Request) -> Iterable[Stone]:
+def stones(rooms: Rooms, request: Request) -> Iterable[Stone]:
+    """The tombstones of a request: of its items, or of everybody it is for."""
     scope = scope_of(request)
     before = scope.captured.end if scope.captured is not None else None
     now = rooms.clock.now()

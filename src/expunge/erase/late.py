@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from expunge.erase.codec import unpack
 from expunge.erase.context import Rooms, look, search
 from expunge.erase.intake import people_of, scope_of
+from expunge.erase.sweeping import is_sweep, search_again_for
 from expunge.erase.targets import Target
 from expunge.errors import ResidueLeft
 from expunge.journal.records import StepStatus
@@ -43,6 +44,8 @@ def search_again(rooms: Rooms, run_id: str, target: Target) -> Again:
         found = located(rooms, target)
         return Again((replace(target, addresses=found, counts={}),) if found else (), target.selector)
     requests = rooms.journal.requests(run_id=run_id)
+    if is_sweep(requests):
+        return Again(*search_again_for(rooms, requests, target))
     scope = scope_of(requests[0])
     before = _targets(rooms, run_id)
     _nobody_new(rooms, run_id, before)

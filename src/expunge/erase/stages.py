@@ -23,6 +23,7 @@ from expunge.erase.late import REQUESTS, located, search_again
 from expunge.erase.opening import committed
 from expunge.erase.plan import Plan
 from expunge.erase.rest import requests_held
+from expunge.erase.sweeping import is_sweep, locate_ended, spared
 from expunge.erase.targets import Target, Work
 from expunge.errors import ApprovalNeeded, Conflict, Refused, ResidueLeft
 from expunge.evidence.commitments import commitment
@@ -78,15 +79,22 @@ def wave(rooms: Rooms, lease: Lease) -> Json:
 def locate(rooms: Rooms, lease: Lease) -> Json:
     """Find every record, seal targets and requests' counts, and add the steps that follow."""
     requests = rooms.journal.requests(run_id=lease.run_id)
-    sight = look(rooms, scope_of(requests[0]))
-    _same_as_approved(rooms, lease, sight.plan)
-    look_who_joined(rooms.policy.catalog, sight.held, rooms.stores, rooms.journal)
     newest = rooms.journal.newest_hold()
-    work = search(rooms, sight, people_of(requests))
+    told: Mapping[str, Json] = {}
+    if swept := is_sweep(requests):
+        sight, work, told = locate_ended(rooms, rooms.journal.run(lease.run_id), requests)
+    else:
+        sight = look(rooms, scope_of(requests[0]))
+    if "superseded" not in told:
+        _same_as_approved(rooms, lease, sight.plan)
+    if not swept:
+        look_who_joined(rooms.policy.catalog, sight.held, rooms.stores, rooms.journal)
+        work = search(rooms, sight, people_of(requests))
     for target in work.targets:
         rooms.journal.put_targets(lease, target.name, pack(target))
     rooms.journal.put_targets(lease, REQUESTS, _request_pages(rooms, requests, work))
-    rooms.journal.add_steps(lease.run_id, _steps(work, everything=sight.plan.scope.everything(), hunted=rooms.hunter is not None))
+    everything = sight.plan.scope.everything() and not swept
+    rooms.journal.add_steps(lease.run_id, _steps(work, everything=everything, hunted=rooms.hunter is not None and not swept))
     return {
         "plan": sight.plan.digest,
         "at": rooms.clock.now().isoformat(),
@@ -99,6 +107,7 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
         "acts": {act.name: {"collection": act.collection, "what": act.what, "reason": act.reason} for act in sight.plan.acts},
         "newest_hold": newest,
         "held_by": sorted(work.held.holds),
+        **told,
     }
 
 
@@ -122,7 +131,7 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
     Raises:
         Refused: a constraint or a missing grant forbids it, and no record that came late is the reason.
     """
-    target = _target(rooms, lease.run_id, str(_payload(lease)["target"]))
+    target, stayed = _spared(rooms, lease, _target(rooms, lease.run_id, str(_payload(lease)["target"])))
     late: dict[str, int] = {}
     try:
         _work_through(rooms, lease, target, target.addresses, lease.done)
@@ -132,7 +141,7 @@ def erase(rooms: Rooms, lease: Lease) -> Json:
         if not late:
             raise
         _work_through(rooms, lease, target, target.addresses, lease.done)
-    return {"erased": len(target.addresses), "late": dict(late), "at": rooms.clock.now().isoformat()}
+    return {"erased": len(target.addresses), "late": dict(late), "at": rooms.clock.now().isoformat(), **stayed}
 
 
 def keys(rooms: Rooms, lease: Lease) -> Json:
@@ -262,6 +271,16 @@ def _stop_if_held_since(rooms: Rooms, lease: Lease, target: Target, left: Sequen
     return newest
 
 
+def _spared(rooms: Rooms, lease: Lease, target: Target) -> tuple[Target, Mapping[str, Json]]:
+    """A sweep goes on without what came under a hold since it was located, and says how much; people's requests wait for the hold's end."""
+    if rooms.journal.newest_hold() is not None and is_sweep(rooms.journal.requests(run_id=lease.run_id)):
+        left = spared(rooms, target, lease.done)
+        if left is not None:
+            rooms.journal.put_targets(lease, left.name, pack(left))
+            target = left
+    return target, {"spared": dict(target.spared)} if target.spared else {}
+
+
 def _not_held(rooms: Rooms, lease: Lease) -> list[int]:
     """Everybody in the run of whom nothing is under a hold."""
     requests = rooms.journal.requests(run_id=lease.run_id)
@@ -297,6 +316,7 @@ def _request_rows(rooms: Rooms, requests: list[Request], work: Work) -> Iterator
             "erased": {target.name: count for target in work.targets if (count := target.counts.get(ordinal))},
             "kept": {address: count for address, counts in work.kept.items() if (count := counts.get(ordinal))},
             "held": ordinal in work.held.requests,
+            "place": ordinal,
         }
 
 

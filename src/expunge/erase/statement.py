@@ -6,14 +6,14 @@ are listed under ``volatile``; without them the statements of an interrupted and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from expunge.erase.plan import scope_json
 from expunge.journal.records import Request, Run, StepRow
 from expunge.policy.catalog import Catalog, StoreNote
-from expunge.terms import Json, Level, Scope, Verb
+from expunge.terms import Json, Level, Verb
 
 VOLATILE = (
     "about",
@@ -107,7 +107,9 @@ def _outcome(catalog: Catalog, address: str, steps: Sequence[StepRow], located: 
     histories = [_mapping(one).get("history") for one in after.values()]
     notes = [str(note) for one in after.values() if (note := _mapping(one).get("note")) and note != "nothing could match"]
     declared = catalog.collections[address]
-    found = _whole(_mapping(located.get("located")).get(address))
+    here = {step.name for step in steps if step.kind == "erase" and f"{step.store}.{step.collection}" == address}
+    spared = sum(sum(by.values()) for name, by in spared_in(steps).items() if name in here)
+    found = _whole(_mapping(located.get("located")).get(address)) - spared
     methods = sorted({str(name).split(":", 1)[0] for name, one in before.items() if _mapping(one).get("located")})
     stays = _stays(methods, declared.verb)
     named = {"erase": declared.verb.value, "fields": "redact", "part": "redact part", "unlink": "unlink", "break": "unlink"}
@@ -153,7 +155,7 @@ def _horizon(store: StoreNote) -> str:
 
 
 def run_statement(
-    catalog: Catalog, controller: str, run: Run, requests: Sequence[Request], scope: Scope, steps: Sequence[StepRow], issued: datetime
+    catalog: Catalog, controller: str, run: Run, requests: Sequence[Request], scope: Json, steps: Sequence[StepRow], issued: datetime
 ) -> dict[str, Json]:
     """What the whole run did, per store and collection; collections without a record are named only."""
     located = _result(steps, "locate")
@@ -170,7 +172,7 @@ def run_statement(
         "controller": controller,
         "run": run.id,
         "requests": len(requests),
-        "scope": scope_json(scope),
+        "scope": scope,
         "policy": run.policy_digest,
         "plan": located.get("plan"),
         "stores": [
@@ -179,6 +181,7 @@ def run_statement(
         ],
         "untouched": located.get("untouched", {}),
         "undated": located.get("undated", {}),
+        **({"held": _and_spared(located, steps)} if "held" in located else {}),
         "not_listed": located.get("not_listed", {}),
         "keys": _keys(steps),
         "hunt": _hunt(steps),
@@ -189,9 +192,15 @@ def run_statement(
 
 
 def request_statement(
-    whole: Mapping[str, Json], request: Request, counts: Mapping[str, Json], index: int, digest: str, acts: Mapping[str, Json]
+    whole: Mapping[str, Json],
+    request: Request,
+    counts: Mapping[str, Json],
+    index: int,
+    digest: str,
+    acts: Mapping[str, Json],
+    scope: Json = None,
 ) -> dict[str, Json]:
-    """What was done for one request: its own counts in the run's rows."""
+    """What was done for one request: its own counts in the run's rows; ``scope``, if it is not the run's."""
     erased = _mapping(counts.get("erased"))
     kept = _mapping(counts.get("kept"))
     mine: dict[str, int] = {}
@@ -209,7 +218,7 @@ def request_statement(
             "id": request.id,
             "kind": request.kind,
             "subject_kind": request.subject_kind,
-            "scope": whole["scope"],
+            "scope": whole["scope"] if scope is None else scope,
             "requester": request.requester,
             "authority": request.authority,
             "filed_at": request.filed_at.isoformat(),
@@ -227,6 +236,29 @@ def request_statement(
         "times": whole["times"],
         "volatile": whole["volatile"],
     }
+
+
+def spared_in(steps: Iterable[StepRow]) -> dict[str, dict[str, int]]:
+    """Per target and place of a request (as text), how many records a sweep left because they came under a hold after it found them."""
+    told = {step.name: _mapping(_mapping(step.result).get("spared")) for step in steps if step.kind == "erase"}
+    return {name: {ordinal: _whole(count) for ordinal, count in by.items()} for name, by in told.items() if by}
+
+
+def less(counts: Mapping[str, Json], spared: Mapping[str, Mapping[str, int]]) -> Mapping[str, Json]:
+    """A request's counts without what was spared of it; ``place`` is its place among the run's."""
+    if not spared:
+        return counts
+    place = str(counts["place"])
+    erased = {name: _whole(count) - spared.get(name, {}).get(place, 0) for name, count in _mapping(counts.get("erased")).items()}
+    return {**counts, "erased": erased}
+
+
+def _and_spared(located: Mapping[str, Json], steps: Sequence[StepRow]) -> Json:
+    """What a sweep left under holds, by collection: a count, and nobody's."""
+    found = Counter({address: _whole(count) for address, count in _mapping(located.get("held")).items()})
+    collections = {step.name: f"{step.store}.{step.collection}" for step in steps if step.kind == "erase"}
+    found.update({collections[name]: sum(by.values()) for name, by in spared_in(steps).items()})
+    return dict(sorted(found.items()))
 
 
 def same_content(statement: Json) -> Json:

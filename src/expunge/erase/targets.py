@@ -30,7 +30,8 @@ class Target:
 
     ``whose``: per address the place of the request that it falls to, as far as it is known.
     ``matches``: how many records the walk knows that the selector matches, these and those of other targets. ``free``: whatever the
-    selector finds later is meant too (late arrivals); otherwise only ``addresses`` are.
+    selector finds later is meant too (late arrivals); otherwise only ``addresses`` are. ``spared`` counts, per place of a request as text,
+    records that came under a hold after they were located by a sweep.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Target:
     free: bool = False
     rank: int = 0
     whose: tuple[int, ...] = ()
+    spared: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def __repr__(self) -> str:
         """Names and counts only."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from expunge.errors import KeyStoreUnavailable
 from expunge.journal.askings import Askings
 from expunge.journal.canaries import Canaries
+from expunge.journal.choices import Choices
 from expunge.journal.consents import Consents
 from expunge.journal.database import Database
 from expunge.journal.ending import Endings
@@ -26,7 +27,9 @@ from expunge.journal.registry import Registry
 from expunge.journal.schedules import Schedules
 from expunge.journal.schema import facts
 from expunge.journal.steps import Steps
+from expunge.journal.tallies import Tallies
 from expunge.journal.targets import Targets
+from expunge.journal.undo import Windows
 from expunge.ports import Clock, Sealer
 
 _SHORTEST_KEY = 32
@@ -39,7 +42,7 @@ _PATIENCE = timedelta(seconds=10)
 class Journal(
     Registry,
     Endings,
-    Holds,
+    Holds, Windows,
     Steps,
     Targets,
     Receipts,
@@ -48,13 +51,15 @@ class Journal(
     Schedules,
     Patrols,
     Canaries,
+    Choices,
     Idles,
     Letters,
+    Tallies,
     Consents,
     Askings,
     Households,
 ):
-    """People, requests, holds, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries, letters.
+    """People, requests, holds, windows, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries, letters.
 
     Several threads may use one instance.
     """

@@ -54,19 +54,20 @@ class Schedules(Desk):
         with self._database.reading() as connection:
             return [_schedule(row) for row in connection.execute(select(schedules).order_by(schedules.c.due, schedules.c.name))]
 
-    def claim_schedule(self, worker: str, lease: timedelta = _LEASE) -> Schedule | None:
-        """Take the task that has been due longest, for at most ``lease``; ``None`` if none is due."""
+    def claim_schedule(self, worker: str, lease: timedelta = _LEASE, *, name: str | None = None) -> Schedule | None:
+        """Take the task that has been due longest (or the one of that name), for at most ``lease``; ``None`` if none is due."""
         now = self._clock.now()
         # ``since`` in the future: the clock was put back after the time was set, which would then never come (see steps.py).
         due = or_(schedules.c.due <= now, schedules.c.since > now + SKEW)
         free = or_(schedules.c.owner.is_(None), schedules.c.until <= now, schedules.c.since > now + SKEW)
         query = select(schedules.c.name).where(due, free).order_by(schedules.c.due, schedules.c.name).limit(1)
+        query = query if name is None else query.where(schedules.c.name == name)
         with self._database.writing() as connection:
-            name = connection.scalar(query.with_for_update(skip_locked=True))
-            if name is None:
+            found = connection.scalar(query.with_for_update(skip_locked=True))
+            if found is None:
                 return None
             taken = {"owner": worker, "until": now + lease, "since": now, "fence": schedules.c.fence + 1}
-            changed = update(schedules).where(schedules.c.name == name).values(**taken)
+            changed = update(schedules).where(schedules.c.name == found).values(**taken)
             return _schedule(connection.execute(changed.returning(schedules)).one())
 
     def finish_schedule(self, taken: Schedule) -> None:

@@ -30,7 +30,7 @@ class Rule:
     """What ends ``keep`` after the time at ``where``'s clock: the whole record, or only ``fields``.
 
     ``own``: it is a person's own record, so that the person goes. ``follows``: it goes because a record of that collection does.
-    ``clock`` is the time's address, ``store.collection.field``.
+    ``clock`` is the time's address, ``store.collection.field``. ``choice``: households chose so, under that name.
     """
 
     collection: str
@@ -42,11 +42,12 @@ class Rule:
     fields: tuple[str, ...] = ()
     own: bool = False
     follows: str | None = None
+    choice: str | None = None
 
     @property
     def name(self) -> str:
-        """The term's name, by which requests and receipts call it."""
-        return term_name(self.term)
+        """The term's name, by which requests and receipts call it; or that of the choice that shortens it."""
+        return self.choice or term_name(self.term)
 
     @property
     def why(self) -> str:
@@ -92,7 +93,10 @@ def dated(where: Where, before: datetime) -> Where:
 
 
 def make_rules(policy: Policy, held: Ownership, shorter: Mapping[str, timedelta] | None = None) -> Rules:
-    """The rules of every collection that somebody owns; ``shorter`` are categories that end so early whatever their term says."""
+    """The rules of every collection that somebody owns; ``shorter`` are categories that end so early whatever their term says.
+
+    With ``shorter``, every rule asks for the owner, and takes along whatever hangs on what it ends.
+    """
     maker = _Maker(policy, held, shorter or {})
     own = [rule for address in sorted(held.owned) for rule in maker.of(address)]
     whole = {(rule.collection, rule.kind): rule for rule in own if not rule.fields}
@@ -120,7 +124,7 @@ class _Maker:
         if note.verb is Verb.KEEP and (note.keep is None or note.keep.length is None):
             return
         found = list(ways(self.held, address))
-        alone = len({way.kind for way in found}) == 1
+        alone = not self.shorter and len({way.kind for way in found}) == 1
         root = self.held.roots.get(address)
         for kind in dict.fromkeys(way.kind for way in found):
             bases = [Where(address)] if alone else _merged([way.where for way in found if way.kind == kind])
@@ -131,7 +135,7 @@ class _Maker:
                     edges, name = clocked or ((), "")
                     clock = f"{edges[-1].owner if edges else address}.{name}"
                     keep = end.keep or timedelta()
-                    yield Rule(address, kind, keep, _with_clock(where, edges, name), clock, end.term, fields, own and not fields)
+                    yield Rule(address, kind, keep, with_clock(where, edges, name), clock, end.term, fields, own and not fields)
 
     def following(self, rule: Rule, whole: Mapping[tuple[str, str], Rule]) -> Iterator[Rule]:
         """What goes with the records that this rule ends, all the way down."""
@@ -281,16 +285,17 @@ def _merged(found: list[Where]) -> list[Where]:
     return [*([replace(direct[0], owners=owners)] if direct else []), *dict.fromkeys(where for where in found if where.joins)]
 
 
-def _with_clock(where: Where, edges: tuple[Edge, ...], name: str) -> Where:
+def with_clock(where: Where, edges: tuple[Edge, ...], name: str, before: datetime | None = None) -> Where:
     """The condition with a clock at the end of a chain of references, sharing what of the chain is there already."""
     if not edges:
-        return replace(where, clock=name)
+        return replace(where, clock=name, before=before)
     first, rest = edges[0], edges[1:]
     for place, join in enumerate(where.joins):
         if (join.field, join.to_field, join.to.collection) == (first.owned_field, first.owner_field, first.owner):
-            deeper = replace(join, to=_with_clock(join.to, rest, name))
+            deeper = replace(join, to=with_clock(join.to, rest, name, before))
             return replace(where, joins=(*where.joins[:place], deeper, *where.joins[place + 1 :]))
-    return replace(where, joins=(*where.joins, Join(first.owned_field, first.owner_field, _with_clock(Where(first.owner), rest, name))))
+    far = with_clock(Where(first.owner), rest, name, before)
+    return replace(where, joins=(*where.joins, Join(first.owned_field, first.owner_field, far)))
 
 
 def _stopped_clocks(policy: Policy, rules: list[Rule]) -> Iterator[Problem]:
