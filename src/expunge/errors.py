@@ -11,7 +11,8 @@
     │   ├── UnknownSubject         no record of this person in any listed store
     │   ├── UnknownRequest         no such request, run or incident
     │   ├── InvalidRequest         the request can't be read: kind, scope, dates
-    │   └── ApprovalNeeded         above the blast radius: a second person approves the dry run's digest
+    │   ├── ApprovalNeeded         a second person's word is missing: on a run above the blast radius, on a hold, on an undoing
+    │   └── TooLate                the time in which a request can be undone is over
     ├── StoreError             the operator, or time        exit 40-59   HTTP 502/503
     │   ├── UnknownStore           the policy lists no store of that name
     │   ├── Unavailable            can't be reached now (retryable)
@@ -155,6 +156,15 @@ class ApprovalNeeded(RequestError):
     exit_status = 34
     http_status = 403
     hint = "A second person reads the dry run and runs `expunge approve RUN --digest DIGEST`."
+
+
+class TooLate(RequestError):
+    """The time in which the request can be undone is over, or it never had one."""
+
+    code = "too-late"
+    exit_status = 35
+    http_status = 410
+    hint = "What was destroyed can't be brought back; that is what it is for."
 
 
 class StoreError(ExpungeError):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from expunge.app.library import Expunge
-from expunge.app.telling import ENDED, PLACED, tell_of_hold
 from expunge.erase.context import look, require_known
 from expunge.erase.held import packed, scope_of_hold
 from expunge.erase.intake import TELLING
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Person, resolve
+from expunge.erase.telling import ENDED, PLACED, tell_of_hold
 from expunge.errors import InvalidRequest, UnknownSubject
 from expunge.evidence.receipts import make_entries
 from expunge.journal.records import Hold, NewHold

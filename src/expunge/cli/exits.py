@@ -42,6 +42,7 @@ def of_batch(library: Expunge, started: Started, standings: Sequence[Standing]) 
 
 _WAITS = {
     "held": "under a legal hold, so nothing of theirs was erased; the request waits until the hold ends, then `expunge work` serves it",
+    "hidden": "hidden, so that every door refuses; erased when the time is over in which it can be undone (`expunge undoable`)",
     "open": "an earlier request for the same is still open, and this call erased nothing of theirs; `expunge work` continues it",
 }
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli import canary, evidence, holds, hunt, idle, operate, outbox, patrol, policy, replay, requests, retain
+from expunge.cli import canary, evidence, holds, hunt, idle, operate, outbox, patrol, policy, replay, requests, retain, undo
 from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy.app, name="policy")
-for module in (requests, operate, replay, evidence):
+for module in (requests, undo, operate, replay, evidence):
     module.add_to(app)
 app.add_typer(evidence.log, name="log")
 app.add_typer(hunt.app, name="hunt")

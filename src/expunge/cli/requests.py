@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from expunge.app import undoing
 from expunge.app.library import PATIENCE
 from expunge.app.openings import new_secret_file
 from expunge.cli import exits
@@ -57,6 +59,10 @@ def erase(
         str, typer.Option(help="How it was proven that they may ask; never a name or number of a person, for it stands in the receipt.")
     ] = "proven by the caller",
     by: Annotated[str, typer.Option(help="Who runs this; above the blast radius somebody else must approve.")] = "operator",
+    now: Annotated[
+        bool, typer.Option("--now", help="What a court or a term ends: without the time in which a person's request can be undone.")
+    ] = False,
+    asked_by: Annotated[str | None, typer.Option(help="The adult who asks for their household, as a subject: adult:12.")] = None,
     patience: Annotated[
         float, typer.Option(help="Seconds to wait for a store that is away; the run stays either way.")
     ] = PATIENCE.total_seconds(),
@@ -70,6 +76,8 @@ def erase(
 ) -> None:
     """Erase: file the requests, plan, locate, erase, verify, and write receipts.
 
+    Where the policy has an `undo`, what people ask for is hidden at once and erased when it can't be undone any more.
+
     Exit 0 only when everybody named was erased and verified in every listed store now, or had been before. Exit 82 while anything waits: a
     store, an approval, a legal hold, an earlier request for the same; it stays in the journal and `expunge work` continues it. Exit 31 when
     no store knows somebody named, 80 when records without a date were left out of a range of time; the others are done then.
@@ -79,7 +87,8 @@ def erase(
         raise InvalidRequest("an opening is handed to one person: file the others by themselves")
     with opened(policy) as library, progress(library, quiet=json) as watch:
         with new_secret_file(opening) if opening is not None else nullcontext() as hand_over:
-            started = library.request(named, scope(category, since, until, item), requester=requester, authority=authority, by=by)
+            file = library.request if now else partial(undoing.request, library, asked_by=asked_by)
+            started = file(named, scope(category, since, until, item), requester=requester, authority=authority, by=by)
             if hand_over is not None and (request := started.requests[0]) is not None:
                 hand_over(library.opening(request.id))
         standings = library.carry_out(started, patience=timedelta(seconds=patience), watch=watch)

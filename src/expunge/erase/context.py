@@ -41,6 +41,10 @@ class Keys(Sealer, Protocol):
         """Make keys unreadable without destroying them."""
         ...
 
+    def unhide(self, space: str, numbers: Sequence[int]) -> None:
+        """Undo ``hide``; destroyed keys stay destroyed."""
+        ...
+
     def close_epoch(self) -> datetime:
         """Make every destruction until now final; when (UTC)."""
         ...

@@ -15,8 +15,10 @@ from expunge.terms import Json
 
 
 class RequestStatus(StrEnum):
-    """Where a request stands. The last four are final: nothing is worked on any more."""
+    """Where a request stands. While it is ``hidden`` it can be undone; the last five are final: nothing is worked on any more."""
 
+    HIDDEN = "hidden"
+    UNDOING = "undoing"
     RECEIVED = "received"
     HELD = "held"
     RUNNING = "running"
@@ -26,12 +28,26 @@ class RequestStatus(StrEnum):
     ALREADY_ERASED = "already-erased"
     NOTHING_FOUND = "nothing-found"
     WITHDRAWN = "withdrawn"
+    UNDONE = "undone"
 
 
-OPEN_REQUESTS = (RequestStatus.RECEIVED, RequestStatus.HELD, RequestStatus.RUNNING, RequestStatus.INCOMPLETE)
+OPEN_REQUESTS = (
+    RequestStatus.HIDDEN,
+    RequestStatus.UNDOING,
+    RequestStatus.RECEIVED,
+    RequestStatus.HELD,
+    RequestStatus.RUNNING,
+    RequestStatus.INCOMPLETE,
+)
 """A second request for the same is a duplicate only while the first has not yet reached its end: after that, there may be new records."""
 
-FINAL_REQUESTS = (RequestStatus.CLOSED, RequestStatus.ALREADY_ERASED, RequestStatus.NOTHING_FOUND, RequestStatus.WITHDRAWN)
+FINAL_REQUESTS = (
+    RequestStatus.CLOSED,
+    RequestStatus.ALREADY_ERASED,
+    RequestStatus.NOTHING_FOUND,
+    RequestStatus.WITHDRAWN,
+    RequestStatus.UNDONE,
+)
 """Statuses in which what was sealed for the request is no longer needed, and is destroyed."""
 
 
@@ -64,6 +80,15 @@ class StepStatus(StrEnum):
     GIVEN_UP = "given-up"
 
 
+@dataclass(frozen=True, slots=True)
+class NewWindow:
+    """Until when (aware) a request can be undone. ``household``: all of one goes; ``asked_by`` is the number of the adult who asked."""
+
+    until: datetime
+    household: bool = False
+    asked_by: int | None = None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Filing:
     """A request as it comes in.
@@ -83,6 +108,7 @@ class Filing:
     sealed_ref: bytes | None = None
     key: str | None = None
     attached: Json = None
+    window: NewWindow | None = None
 
     def __repr__(self) -> str:
         """Kind only."""

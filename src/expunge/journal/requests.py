@@ -20,6 +20,7 @@ from expunge.journal.desk import RUN_SPACE, Desk
 from expunge.journal.filing import Asked, Earlier, sealed_place, sort, with_items, without_items
 from expunge.journal.records import FINAL_REQUESTS, OPEN_REQUESTS, Filing, Request, RequestStatus
 from expunge.journal.schema import canonical, intakes, requests
+from expunge.journal.windows import open_windows
 from expunge.terms import Json
 
 _COUNTER = "request"
@@ -48,6 +49,7 @@ class Requests(Desk):
             if intake is not None and needed:
                 connection.execute(intakes.insert().values(number=intake[0], sealed=intake[1]))
             self._insert(connection, answer.fresh, intake[0] if intake else None)
+            open_windows(connection, {id_: one.filing.window for id_, one in answer.fresh.items() if one.filing.window}, self._clock.now())
         if intake is not None and not needed:
             self._sealer.destroy(RUN_SPACE, [intake[0]])
         found = {one.id: one for one in self.requests(ids={id_ for id_, _ in answer.met})}
@@ -124,7 +126,7 @@ class Requests(Desk):
         if not fresh:
             return
         sequence = self._database.allocate(connection, _COUNTER, len(fresh))
-        shared = {"scope_destroyed": False, "status": RequestStatus.RECEIVED, "filed_at": self._clock.now()}
+        shared = {"scope_destroyed": False, "filed_at": self._clock.now()}
         rows = [
             {**shared, **_row(id_, one), "sequence": place, "intake": intake if one.sealed else None}
             for (id_, one), place in zip(fresh.items(), sequence, strict=True)
@@ -190,6 +192,7 @@ def _row(id_: str, one: Asked) -> dict[str, object]:
         "authority": filing.authority,
         "sealed_ref": filing.sealed_ref,
         "key_digest": one.key,
+        "status": RequestStatus.HIDDEN if filing.window else RequestStatus.RECEIVED,
     }
 
 
