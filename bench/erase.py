@@ -35,6 +35,7 @@ from expunge.testing import services
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `bench` itself, when this file is run as a script
 
 from bench import chart, shop
+from bench.peak import peak_mb, reset_peak
 
 PHASES = ("request", "locate", "before", "erase", "keys", "reclaim", "after", "receipt", "close")
 """In this order, one after the other; together they are the whole run."""
@@ -42,7 +43,7 @@ PHASES = ("request", "locate", "before", "erase", "keys", "reclaim", "after", "r
 BATCHES, QUICK_BATCHES = (1, 10, 100, 1_000, 10_000), (1, 1_000)
 CUSTOMERS, QUICK_CUSTOMERS = 100_000, 20_000
 TAPS, QUICK_TAPS = 50, 2
-ROUNDS, QUICK_ROUNDS = 3, 2
+ROUNDS, QUICK_ROUNDS = 3, 3
 
 MOST_ERASED = 0.7
 """Rounds are left out before more than this share of the shop is gone: at the end it should still be a shop of about that size."""
@@ -200,7 +201,7 @@ def measure_batch(bench: Bench, batch: int, rounds: int) -> dict[str, Json]:
     """One row: medians over rounds in which ours and the floor take turns at going first."""
     ours: list[dict[str, Spent]] = []
     floors: list[float] = []
-    _reset_peak()
+    reset_peak()
     for round_ in range(rounds):
         if round_ % 2:
             floors.append(bench.floor(batch))
@@ -233,7 +234,7 @@ def _row(batch: int, ours: Sequence[dict[str, Spent]], floor: float) -> dict[str
         "statements_control": control,
         "statements_control_per_request": round(control / batch, 3),
         "statements_by_phase": {name: [spent.store, spent.control] for name, spent in ours[-1].items()},
-        "peak_rss_mb": _peak_mb(),
+        "peak_rss_mb": peak_mb(),
     }
 
 
@@ -297,20 +298,6 @@ def show(rows: Iterable[dict[str, Json]], customers: int) -> None:
                 f"{what} {row[f'{what}_p50_s']:.3f} / {row[f'{what}_p99_s']:.3f} s" for what in ("refused", "erased", "absent", "receipt")
             )
             console.print(f"from the tap, p50 / p99 of {row['taps']}: {until}; by hand absent {row['floor_absent_s']:.3f} s")
-
-
-def _reset_peak() -> None:
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():
-        clear.write_text("5", encoding="ascii")  # proc(5): 5 resets the peak resident set
-
-
-def _peak_mb() -> int | None:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    line = next(one for one in status.read_text(encoding="ascii").splitlines() if one.startswith("VmHWM:"))
-    return int(line.split()[1]) // 1024
 
 
 def _arguments() -> argparse.Namespace:
