@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from expunge.hunt.pieces import Why
+from expunge.hunt.pieces import Place, Why
+from expunge.hunt.readers.sqlite_left import Tables, rows_left
 from expunge.hunt.reading import Limits
 from tests.hunt.readers.structured import Read, format_of, read
 
@@ -182,3 +185,62 @@ def test_a_log_is_known(tmp_path: Path) -> None:
         connection.execute(ASR)
         log = Path(f"{path}-wal").read_bytes()
     assert format_of(log) == "sqlite-wal"
+
+
+@pytest.mark.parametrize("left", ["DELETE FROM asr", "DROP TABLE asr"])
+@pytest.mark.parametrize("size", [512, 4096])
+def test_rows_on_pages_that_were_given_up_come_by_name(tmp_path: Path, left: str, size: int) -> None:
+    keys = [4_711_000 + at for at in range(3000)]
+
+    def filled(connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO asr VALUES (?, ?, ?, ?)", [(key, f"text {key}", key / 4, None) for key in keys])
+        connection.commit()
+        connection.execute(left)
+
+    raw = made(tmp_path, f"PRAGMA page_size={size}", "PRAGMA secure_delete=OFF", "CREATE TABLE other (x INTEGER)", ASR, fill=filled)
+    got = read(raw, "sqlite")
+    found = {one for one in got.values("profile_id", "asr") if one is not None}
+    assert found <= set(keys)
+    assert len(found) > len(keys) * 0.9  # trunks of the free list have written over some
+    assert {one for one in got.values("score", "asr") if one is not None} <= {key / 4 for key in keys}
+    assert not got.account.unread
+
+
+@pytest.mark.parametrize("mode", ["WAL", "PERSIST"])
+def test_rows_in_a_log_come_by_name(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "made.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode={mode}")
+        connection.execute("CREATE TABLE asr (clip_id INTEGER PRIMARY KEY, profile_id INTEGER, text TEXT)")
+        connection.executemany("INSERT INTO asr VALUES (?, ?, ?)", [(at, 4_711_000 + at, f"text {at}") for at in range(500)])
+        connection.commit()
+        connection.execute("UPDATE asr SET profile_id = 0")
+        connection.commit()
+        raw = Path(f"{path}-{'wal' if mode == 'WAL' else 'journal'}").read_bytes()
+    if mode == "PERSIST":
+        raw = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + raw[8:]  # a journal that was needed no more has its magic overwritten, not its pages
+        sector = next(one for one in (512, 4096) if any(raw[one : one + 4]))
+        raw = raw[:20] + struct.pack(">II", sector, 4096) + raw[28:]
+    got = read(raw, "sqlite-wal" if mode == "WAL" else "sqlite-journal")
+    assert set(got.values("profile_id", "asr")) >= {4_711_000 + at for at in range(500)}
+    assert set(got.values("clip_id", "asr")) >= set(range(500))
+
+
+def test_of_two_tables_of_one_width_none_is_guessed(tmp_path: Path) -> None:
+    def emptied(connection: sqlite3.Connection) -> None:
+        heard(connection)
+        connection.execute("DELETE FROM asr")
+
+    lamps = "CREATE TABLE lamps (lamp_id INTEGER, name TEXT, watts REAL, picture BLOB)"
+    raw = made(tmp_path, "PRAGMA secure_delete=OFF", ASR, lamps, fill=emptied)
+    assert not read(raw, "sqlite").values("profile_id", "asr")
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_page_is_read_without_harm(data: st.DataObject) -> None:
+    page = bytearray(b"\x0d" + data.draw(st.binary(min_size=200, max_size=600)))
+    page += bytes(max(0, 512 - len(page)))
+    tables = Tables({"a": ["x"], "b": ["x", "y"], "c": ["x", "y", "z"]})
+    for rows in rows_left(Place("share", "x"), [bytes(page)], tables):
+        assert rows.rows == len(rows.keys or ())

@@ -45,6 +45,16 @@ def unused(file: BinaryIO, size: int) -> Iterator[bytes]:
                 yield left + b"\n"
 
 
+def free_pages(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The pages on the free list, in their order in the file."""
+    file.seek(0)
+    for number in sorted(_free_list(file, size)):
+        file.seek((number - 1) * size)
+        page = file.read(size)
+        if len(page) == size:
+            yield page
+
+
 def _free_list(file: BinaryIO, size: int) -> set[int]:
     """The numbers of the pages on the free list: trunk pages, each with the numbers of some leaves. A list that runs in a circle ends."""
     head = file.read(_HEADER)
