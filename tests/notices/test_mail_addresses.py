@@ -21,6 +21,8 @@ def test_an_address_stands_as_it_is(to: str) -> None:
     assert message_from_bytes(message.as_bytes(), policy=SMTPUTF8)["To"] == to
 
 
-@pytest.mark.parametrize("to", ["two@at@example.org", "a b@example.org", "a@example.org\r\nBcc: x@example.org", '"a"@example.org', "nobody"])
+@pytest.mark.parametrize(
+    "to", ["two@at@example.org", "a b@example.org", "a@example.org\r\nBcc: x@example.org", '"a"@example.org', "nobody"]
+)
 def test_what_could_be_read_as_something_else_is_refused(to: str) -> None:
     assert message_of(Mail("let_1", to, "A notice", "Hello\n"), "privacy@hearth.example", AT) is None

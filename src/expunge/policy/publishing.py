@@ -7,7 +7,7 @@ that is run against the live stores (``expunge claims check``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -22,6 +22,7 @@ from expunge.policy.reading import Document
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 ControlName = Literal[
     "accurate",
+    "answers",
     "can_erase",
     "can_see",
     "kept_no_longer",
@@ -33,6 +34,7 @@ ControlName = Literal[
     "idle_profiles",
     "audio_exception",
     "tells",
+    "unanswered",
 ]
 """The controls that ``program.controls`` knows."""
 
@@ -74,6 +76,9 @@ class WrittenNotices(Strict):
     contact_kept: Duration = Field(default=timedelta(days=30), description="How long contact data waits for a parent's answer; 30 days.")
     operators: Texts = Field(default_factory=list, description="Others who collect data through the service.")
     letters: Text | None = Field(default=None, description="A folder beside the policy with letters of your own.")
+    words: dict[Text, Text] = Field(
+        default_factory=dict, description="Plain words for a data category of yours, or for the event that a term counts from."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Notices:
     contact_kept: timedelta = timedelta(days=30)
     operators: tuple[str, ...] = ()
     letters: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def recipients_of(document: Document, written: Mapping[str, WrittenRecipient]) -> dict[str, Recipient]:
@@ -142,6 +148,7 @@ def notices_of(written: WrittenNotices) -> Notices:
         written.contact_kept,
         tuple(written.operators),
         written.letters,
+        dict(written.words),
     )
 
 
@@ -159,7 +166,15 @@ def check_publishing(names: Declared) -> Iterator[Problem]:
         for path, category in policy.texts(*pattern):
             if category not in names.categories:
                 yield dangling(policy, path, "data category", category, names.categories)
+    yield from _words(names)
     yield from _claims(names)
+
+
+def _words(names: Declared) -> Iterator[Problem]:
+    known = names.categories | set(names.addresses())
+    for path in names.policy.under(("notices", "words")):
+        if path[-1] not in known:
+            yield dangling(names.policy, path, "data category or field", str(path[-1]), known)
 
 
 def _claims(names: Declared) -> Iterator[Problem]:
