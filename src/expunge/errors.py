@@ -35,7 +35,8 @@
     └── Incomplete             the operator                 exit 80-89   HTTP 409
         ├── ResidueLeft            a verification still sees records after the last try
         ├── RunUnfinished          a store was not reached, or steps are still waiting
-        └── CopiesFound            the hunt found copies in places that the policy does not list
+        ├── CopiesFound            the hunt found copies in places that the policy does not list
+        └── ClaimBroken            a public sentence does not hold now
 
 Held, pending-until, nothing-found and already-erased are outcomes (values in a receipt), not errors. A message says what happened,
 where, and what to do. It never quotes an identifier: a driver's text is dropped at the store's edge (``from None``).
@@ -364,3 +365,11 @@ class CopiesFound(Incomplete):
     code = "copies-found"
     exit_status = 83
     hint = "`expunge hunt show RUN` names the places; `expunge hunt adopt` lists one in the policy, `expunge hunt dismiss` says why not."
+
+
+class ClaimBroken(Incomplete):
+    """A public sentence does not hold now."""
+
+    code = "claim-broken"
+    exit_status = 84
+    hint = "`expunge claims check` names the sentence, the control and the place; `expunge notice … --say-so` prints that it does not hold."

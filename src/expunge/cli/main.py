@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli import canary, evidence, holds, hunt, idle, operate, outbox, patrol, policy, replay, requests, retain, undo
+from expunge.cli import canary, claims, evidence, holds, hunt, idle, notice, operate, outbox, patrol, policy, replay, requests, retain, undo
 from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
@@ -33,6 +33,8 @@ app.add_typer(holds.app, name="holds")
 app.add_typer(retain.app, name="retain")
 app.add_typer(idle.app, name="idle")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(notice.app, name="notice")
+app.add_typer(claims.app, name="claims")
 patrol.add_to(hunt.app)
 canary.add_to(hunt.app)
 app.command("discover")(policy.discover)
