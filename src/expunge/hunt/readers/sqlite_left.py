@@ -8,11 +8,12 @@ a page belonged to is told by how many values its rows have; where several table
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from expunge.hunt.pieces import Column, Numbers, Place, Rows
 from expunge.hunt.readers import sqlite_left_kernel as kernel
@@ -27,6 +28,12 @@ _HELD = 256
 
 _CELL = 6
 """Bytes that a row takes at least: a pointer, its size, its key, and a record of nothing."""
+
+_PAGES = 64
+"""Pages of a table whose rows are given together: a batch costs matchers as much as a thousand rows."""
+
+_Page: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""Of a page's rows: whole numbers, others, which of them each value is, and the rows' own numbers."""
 
 _JOURNAL = struct.Struct(">8x12xII")
 
@@ -52,17 +59,26 @@ class Tables:
 
 
 def rows_left(place: Place, pages: Iterable[bytes], tables: Tables) -> Iterator[Rows]:
-    """The rows of every leaf page of a table of which the columns are known."""
-    first = dict[str, int]()
+    """The rows of every leaf page of a table of which the columns are known, those of many pages together."""
+    held, first = dict[tuple[str, ...], list[_Page]](), dict[str, int]()
     for page in _later(pages, tables):
         content = np.frombuffer(page, dtype=np.uint8)
         table = tables.of(width) if (width := kernel.width(content)) else None
         if table is None:
             continue
-        rows = _rows(place.of(table=table), content, tables.columns[table], first.get(table, 0))
-        if rows is not None:
-            first[table] = first.get(table, 0) + rows.rows
-            yield rows
+        key = (table, *tables.columns[table])
+        held.setdefault(key, []).append(_read(content, width))
+        if len(held[key]) >= _PAGES:
+            yield from _rows(place, key, held.pop(key), first)
+    for key, every in held.items():
+        yield from _rows(place, key, every, first)
+
+
+def _read(page: Bytes, width: int) -> _Page:
+    size = (page.size // _CELL, width)
+    whole, real, kinds, rowids = np.zeros(size, np.int64), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size[0], np.int64)
+    count = kernel.rows(page, whole, real, kinds, rowids)
+    return whole[:count].copy(), real[:count].copy(), kinds[:count].copy(), rowids[:count].copy()
 
 
 def _later(pages: Iterable[bytes], tables: Tables) -> Iterator[bytes]:
@@ -78,20 +94,21 @@ def _later(pages: Iterable[bytes], tables: Tables) -> Iterator[bytes]:
     yield from held
 
 
-def _rows(place: Place, page: Bytes, names: list[str], first: int) -> Rows | None:
-    size = (page.size // _CELL, len(names))
-    whole, real, kinds, rowids = np.zeros(size, np.int64), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size[0], np.int64)
-    count = kernel.rows(page, whole, real, kinds, rowids)
+def _rows(place: Place, key: tuple[str, ...], every: Sequence[_Page], first: dict[str, int]) -> Iterator[Rows]:
+    (table, *names), begin = key, first.get(key[0], 0)
+    whole, real, kinds, rowids = (np.concatenate([page[part] for page in every]) for part in range(4))
+    first[table] = begin + len(rowids)
     columns = dict[str, Column]()
     for at, name in enumerate(names):
-        held = kinds[:count, at]
+        held = kinds[:, at]
         if (held == kernel.REAL).any():
-            columns.setdefault(name, Numbers(np.where(held == kernel.NEITHER, np.nan, real[:count, at])))
+            columns.setdefault(name, Numbers(np.where(held == kernel.NEITHER, np.nan, real[:, at])))
         elif held.any():
-            columns.setdefault(name, Numbers(whole[:count, at].copy(), held == kernel.NEITHER))
+            columns.setdefault(name, Numbers(whole[:, at].copy(), held == kernel.NEITHER))
         elif at == 0:  # an INTEGER PRIMARY KEY is not in the record: the row's number is its value
-            columns.setdefault(name, Numbers(rowids[:count].copy()))
-    return Rows(place, columns, count, first, [str(one) for one in rowids[:count].tolist()]) if columns and count else None
+            columns.setdefault(name, Numbers(rowids))
+    if columns and len(rowids):
+        yield Rows(place.of(table=table), columns, len(rowids), begin, [str(one) for one in rowids.tolist()])
 
 
 def logged(file: BinaryIO, tables: Tables) -> Iterator[bytes]:
