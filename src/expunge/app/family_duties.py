@@ -34,7 +34,8 @@ _ARRIVED = (LetterState.SENT, LetterState.DELIVERED)
 class Settled:
     """What one round did: yeses that were confirmed, askings that lapsed, yeses whose time was over, erasures filed, proofs logged.
 
-    ``waiting`` duties could not be filed now (a store is away, a plan is in trouble); they stay, and an incident is open. ``runs`` are the runs that were started.
+    ``waiting`` duties could not be filed now (a store is away, a plan is in trouble); they stay, and an incident is open.
+    ``runs`` are the runs that were started.
     """
 
     confirmed: int = 0

@@ -152,6 +152,18 @@ class Consents(Desk):
                 found.update(subject for subject, threads in held.items() if is_given(threads))
         return Admitted(matter, frozenset(found), epoch, now)
 
+    def asked(self, subjects: Collection[int], matter: str) -> dict[int, datetime]:
+        """Those whose guardian is being asked about the matter and nobody objects, with when they were asked (UTC)."""
+        found: dict[int, datetime] = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(set(subjects))):
+                rows = connection.execute(_newest(consents.c.subject.in_(chunk) & (consents.c.matter == matter), None)).all()
+                against = {row.subject for row in rows if row.objects}
+                for row in rows:
+                    if row.state in (State.ASKED, State.PENDING) and row.subject not in against:
+                        found[row.subject] = max(row.at, found.get(row.subject, row.at))
+        return found
+
     def consent_epoch(self) -> int:
         """The number of the newest event: a reader whose answer has this epoch need not ask again."""
         with self._database.reading() as connection:
