@@ -30,8 +30,20 @@ def test_the_quick_form_gives_a_line_for_every_row() -> None:
     assert rows[-1]["refused_p50_s"] <= rows[-1]["erased_p50_s"] <= rows[-1]["absent_p50_s"] <= rows[-1]["receipt_p50_s"]
 
 
-def test_the_page_names_every_option() -> None:
+@pytest.mark.slow
+def test_one_child_is_measured_stage_by_stage() -> None:
+    ran = subprocess.run(
+        [sys.executable, "bench/child.py", "--quick", "--json"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=500
+    )
+    row = json.loads(ran.stdout)
+    assert (row["name"], row["batch"], row["households"]) == ("child", 1, 500)
+    assert {"request", "locate", "before", "erase", "keys", "after", "receipt"} <= row["stages"].keys()
+    assert row["peak_mb"] == max(one["peak_mb"] for one in row["stages"].values()) > 0
+
+
+@pytest.mark.parametrize("script", ["bench/erase.py", "bench/child.py"])
+def test_the_page_names_every_option(script: str) -> None:
     page = (ROOT / "docs/bench.md").read_text(encoding="utf-8")
-    shown = subprocess.run([sys.executable, "bench/erase.py", "--help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
     options = {word.rstrip(",") for word in shown.stdout.split() if word.startswith("--")}
     assert {one for one in options if one not in page} <= {"--help"}

@@ -22,7 +22,7 @@ FTS5_SEGMENT_SHIFT = 37  # an FTS5 block's id carries its segment's number above
 FTS5_RESERVED = 10
 
 COPY_IN_MEMORY = 64 << 20
-"""Bytes of a file up to which VACUUM's copy is held in memory. It is as large as the file: of 1,000,000 households' it was 8 GB."""
+"""Bytes of a file up to which VACUUM's copy is held in memory. It is as large as the file: of 1,000,000 households' it was some 8 GB."""
 
 
 def history(connection: sa.Connection, table: Table, path: Path) -> tuple[int | None, str]:
