@@ -217,3 +217,47 @@ def test_an_embedding_that_looks_shifted_is_read_from_its_first_letter() -> None
     lines = [json.dumps({"v": base64.b64encode(one.tobytes()).decode()}) for one in every]
     held = look("\n".join(lines).encode()).plain["base64"]
     assert all(one.tobytes() in held for one in every)
+
+
+def _xxd(content: bytes, width: int = 16) -> str:
+    lines = []
+    for at in range(0, len(content), width):
+        part = content[at : at + width]
+        groups = " ".join(part[pair : pair + 2].hex() for pair in range(0, len(part), 2))
+        lines.append(f"{at:08x}: {groups:<{width * 5 // 2 - 1}}  {''.join(chr(one) if 32 <= one < 127 else '.' for one in part)}")
+    return "\n".join(lines)
+
+
+def _hexdump(content: bytes) -> str:
+    lines = []
+    for at in range(0, len(content), 16):
+        part = content[at : at + 16]
+        halves = f"{part[:8].hex(' '):<23}  {part[8:].hex(' '):<23}"
+        lines.append(f"{at:08x}  {halves}  |{''.join(chr(one) if 32 <= one < 127 else '.' for one in part)}|")
+    return "\n".join([*lines, f"{len(content):08x}"])
+
+
+DUMPS = {
+    "xxd": _xxd,
+    "xxd -c 32": lambda content: _xxd(content, 32),
+    "hexdump -C": _hexdump,
+    "in one line": lambda content: content.hex(" "),
+    "in lines": lambda content: "\n".join(content[at : at + 16].hex(" ").upper() for at in range(0, len(content), 16)),
+    "in JSON": lambda content: json.dumps({"packet": content.hex(" ")}),
+}
+
+
+@given(
+    content=st.binary(min_size=24, max_size=200),
+    name=st.sampled_from(sorted(DUMPS)),
+    before=st.text("abc xyz:=\n", max_size=80),
+)
+@settings(max_examples=200, deadline=None)
+def test_dumps_for_people_are_read(content: bytes, name: str, before: str) -> None:
+    looked = look(LOG + before.encode() + b"\n" + DUMPS[name](content).encode() + b"\nend\n" + LOG, "a.log")
+    assert content in looked.plain.get("dump", b"")
+
+
+def test_numbers_and_words_are_no_dump() -> None:
+    text = b"be ad in a cafe bed fade\n1 22 333 4444 55555\n12.5 13.25 14.75 15.50 16.25 17.75\nAA BB\n2024-03-04 11 02 07\n"
+    assert set(look(LOG + text * 40).plain) == {""}

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from expunge.hunt.pieces import OVERLAP, Blob, Place
 from expunge.hunt.readers import encodings_kernel as kernel
 from expunge.hunt.readers import escapes_kernel as escapes
+from expunge.hunt.readers.dumps_kernel import undump
 from expunge.hunt.readers.runs import Run, decoded
 from expunge.hunt.readers.runs_kernel import shorts
 from expunge.hunt.readers.signs import HEAD, PAIRS, known_binary
@@ -76,6 +77,8 @@ class Look:
             yield from self._region("quoted-printable", escapes.unquote, data, marks, start)
         if every & kernel.WIDE:
             yield from self._region("utf-16", escapes.narrow, data, marks, start)
+        if every & kernel.DUMPED:
+            yield from self._region("dump", undump, data, marks, start)
 
     def end(self) -> Iterator[Blob | Nested]:
         """What only shows when the stream has ended."""

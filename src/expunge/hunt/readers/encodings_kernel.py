@@ -16,8 +16,9 @@ from expunge.hunt.chunks_compile import compiled
 BLOCK = 32
 """Bytes that share a mark: half of the shortest run, so that each such run covers a whole block."""
 
-RUN, ESCAPED, QUOTED, WIDE = 1, 2, 4, 8
-"""Marks: may be all base64 or hex · has a backslash, % or & · has = before a line's end · every second byte may be zero."""
+RUN, ESCAPED, QUOTED, WIDE, DUMPED = 1, 2, 4, 8, 16
+"""Marks: may be all base64 or hex · has a backslash, % or & · has = before a line's end · every second byte may be zero · may hold groups
+of two or four hex digits."""
 
 LINE = 40
 """The shortest line after which an encoded run may go on in the next: encoders wrap at 60 to 76, words are shorter."""
@@ -29,6 +30,13 @@ _EVEN = np.uint64(0x00FF00FF00FF00FF)
 _PLUS, _BACKSLASH, _PERCENT, _AND, _QUOTE, _EQUALS, _CONTROL = (
     np.uint64(character * 0x0101010101010101) for character in (0x2B, 0x5C, 0x25, 0x26, 0x22, 0x3D, 0x10)
 )
+_SPACE, _BEYOND = np.uint64(0x2020202020202020), np.uint64(0x1919191919191919)
+"""Blanks; and what makes 0x80 and more of every letter behind ``f``."""
+
+_PAIRS = tuple(np.uint64(sum(0x80 << 8 * place for place in places)) for places in ((2, 5), (1, 4, 7), (0, 3, 6)))
+_FOURS = tuple(np.uint64(sum(0x80 << 8 * place for place in places)) for places in ((2, 7), (1, 6), (0, 5)))
+"""Where in eight bytes blanks stand between groups of two digits, and of four."""
+
 _BYTE, _NONE = np.uint64(8), np.uint64(0)
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,7 +47,7 @@ def survey(words: npt.NDArray[np.uint64], marks: Bytes) -> int:
     """Mark each block of four words; all marks together."""
     every = 0
     for block in range(marks.size):
-        escaped, quoted, ones, least = _NONE, _NONE, _NONE, _HIGH
+        escaped, quoted, ones, least, dumped = _NONE, _NONE, _NONE, _HIGH, False
         for place in range(4):
             word = words[4 * block + place]
             ones |= word
@@ -54,7 +62,14 @@ def survey(words: npt.NDArray[np.uint64], marks: Bytes) -> int:
             escaped |= (gap - _ONES) & ~gap & _HIGH
             gap = word ^ _EQUALS
             quoted |= (((gap - _ONES) & ~gap & _HIGH) << _BYTE) & ((word - _CONTROL) & ~word & _HIGH)
+            gap = word ^ _SPACE
+            blanks = (gap - _ONES) & ~gap & _HIGH
+            grouped = blanks == _PAIRS[0] or blanks == _PAIRS[1] or blanks == _PAIRS[2]
+            grouped |= blanks == _FOURS[0] or blanks == _FOURS[1] or blanks == _FOURS[2]
+            dumped |= grouped and ((((word & ~_HIGH) + _BEYOND) | word) & _HIGH) == _NONE
         mark = 0
+        if dumped:
+            mark |= 16
         if (ones & _HIGH) == _NONE and (least & _HIGH) == _HIGH:
             mark |= 1
         if escaped != _NONE:
