@@ -47,7 +47,8 @@ def test_the_two_messages_of_email_plus_and_text_plus() -> None:
         right = one.answer(wrong.held, {"code": f" {code}\n"})
         assert (right.result, right.wait) == (Result.PENDING, timedelta(hours=5))
         assert [message.template for message in right.messages] == ["consent-confirmation"]
-        held, results = begun.held, []
+        held = begun.held
+        results: list[Result] = []
         for _ in range(5):
             tried = one.answer(held, {"code": "guess"})
             held, results = tried.held, [*results, tried.result]
@@ -56,7 +57,7 @@ def test_the_two_messages_of_email_plus_and_text_plus() -> None:
 
 def test_who_discloses_may_not_use_them_and_may_use_the_others() -> None:
     connected = {"card": Fixed(Proof(verified=True))}
-    told = {name: one.unfit(["adnet"]) for name, one in methods(Family(), connected).items()}  # type: ignore[arg-type]  # a provider by its shape
+    told = {name: one.unfit(["adnet"]) for name, one in methods(Family(), connected).items()}
     assert "adnet" in str(told["email-plus"])
     assert "adnet" in str(told["text-plus"])
     assert [name for name, why in told.items() if why is None] == ["signed-form", "card", "questions"]
@@ -170,7 +171,7 @@ class Fixed:
 )
 def test_a_provider_s_word_counts_only_with_what_its_clause_asks(name: str, facts: set[str]) -> None:
     def came_to(proof: Proof | None) -> Outcome:
-        one = method(Family(), name, {name: Fixed(proof)})  # type: ignore[dict-item]  # a provider by its shape
+        one = method(Family(), name, {name: Fixed(proof)})
         return one.answer(one.begin(opening()).held, {})
 
     assert came_to(Proof(verified=True, facts=frozenset(facts))).result is Result.VERIFIED
@@ -196,7 +197,7 @@ def test_a_stand_in_stands_only_where_the_policy_allows_it() -> None:
     assert played.answer(begun.held, {"stand_in": "yes"}).result is Result.VERIFIED
     assert played.answer(begun.held, {"stand_in": "no"}).result is Result.REFUSED
     assert played.answer(begun.held, {}).result is Result.PENDING
-    real = method(Family(stand_ins=True), "card", {"card": Fixed(Proof(verified=False))})  # type: ignore[dict-item]  # a provider by its shape
+    real = method(Family(stand_ins=True), "card", {"card": Fixed(Proof(verified=False))})
     assert not getattr(real, "stand_in", True)
 
 

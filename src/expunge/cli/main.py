@@ -13,7 +13,25 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli import canary, claims, evidence, holds, hunt, idle, notice, operate, outbox, patrol, policy, replay, requests, retain, undo
+from expunge.cli import (
+    canary,
+    claims,
+    consent,
+    evidence,
+    holds,
+    hunt,
+    idle,
+    ingest,
+    notice,
+    operate,
+    outbox,
+    patrol,
+    policy,
+    replay,
+    requests,
+    retain,
+    undo,
+)
 from expunge.cli.show import Shown, fail, out
 from expunge.errors import ExpungeError
 
@@ -32,6 +50,8 @@ app.add_typer(hunt.app, name="hunt")
 app.add_typer(holds.app, name="holds")
 app.add_typer(retain.app, name="retain")
 app.add_typer(idle.app, name="idle")
+app.add_typer(consent.app, name="consent")
+app.add_typer(ingest.app, name="ingest")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(notice.app, name="notice")
 app.add_typer(claims.app, name="claims")
