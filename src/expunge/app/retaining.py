@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from expunge.erase.context import Rooms, Sight, look
+from expunge.erase.plan import whole_act
 from expunge.erase.sweeping_find import Finder
 from expunge.errors import PolicyInvalid
+from expunge.policy.ownership import Ownership
 from expunge.retain.outlook import Due, Outlook
 from expunge.retain.rules import Rule, Rules, make_rules
 from expunge.stores.values import moment
-from expunge.terms import Scope, Selector, Span
+from expunge.terms import Scope, Selector, Span, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +47,48 @@ def outlook(rooms: Rooms, at: datetime | None = None) -> Outlook:
         PolicyError, StoreError: as ``terms``.
     """
     when = at or rooms.clock.now()
-    rules = terms(rooms).rules
-    return Outlook(when, rooms.policy.digest, count_due(rooms, rules.rules, when), undated(rooms, rules))
+    found = terms(rooms)
+    due = count_due(rooms, found.sight.held, found.rules.rules, when)
+    return Outlook(when, rooms.policy.digest, due, undated(rooms, found.rules))
 
 
-def count_due(rooms: Rooms, rules: Sequence[Rule], at: datetime) -> tuple[Due, ...]:
+def count_due(rooms: Rooms, held: Ownership, rules: Sequence[Rule], at: datetime) -> tuple[Due, ...]:
     """How many records each of these rules ends at ``at``. Reads only.
 
     Raises:
         StoreError: as the stores say.
     """
     finder = Finder(rooms.policy.catalog, rooms.stores)
-    seen: dict[str, set[str]] = {rule.collection: set() for rule in rules if rule.follows}
-    return tuple(_due(finder, rule, at, seen.get(rule.collection)) for rule in rules)
+    often = Counter(rule.collection for rule in rules)
+    seen: dict[str, set[int]] = {address: set() for address, count in often.items() if count > 1}
+    whole_first = sorted(range(len(rules)), key=lambda place: bool(rules[place].fields))
+    found = {
+        place: _due(finder, rules[place], at, seen.get(rules[place].collection), _nulled(rooms, held, rules[place]))
+        for place in whole_first
+    }
+    return tuple(found[place] for place in range(len(rules)))
 
 
-def _due(finder: Finder, rule: Rule, at: datetime, seen: set[str] | None) -> Due:
-    """Count; a record that several rules end counts for the first."""
+def _nulled(rooms: Rooms, held: Ownership, rule: Rule) -> tuple[str, ...]:
+    """The fields that the rule nulls in records that stay: one in which none of them holds anything is done with."""
+    note = rooms.policy.catalog.collections[rule.collection]
+    return rule.fields if rule.fields or note.verb is not Verb.REDACT else whole_act(rooms.policy.catalog, held, note, "").fields
+
+
+def _due(finder: Finder, rule: Rule, at: datetime, seen: set[int] | None, nulled: Sequence[str]) -> Due:
+    """Count; a record that several rules end counts for the first. Of ``seen`` there are hashes only: there may be millions."""
     where = rule.ending(at).where
-    carry = (where.clock,) if where.clock is not None else ()
+    carry = (*((where.clock,) if where.clock is not None else ()), *nulled)
     records, first = 0, None
     months: Counter[str] = Counter()
     for batch in finder.found(where, carry):
-        places = [place for place, address in enumerate(batch.addresses) if seen is None or address not in seen]
+        places = [place for place, address in enumerate(batch.addresses) if seen is None or hash(address) not in seen]
+        if nulled:
+            places = [place for place in places if any(batch.carried[name][place] is not None for name in nulled)]
         if seen is not None:
-            seen.update(batch.addresses)
+            seen.update(hash(batch.addresses[place]) for place in places)
         records += len(places)
-        for time in (moment(batch.carried[carry[0]][place]) for place in places if carry):
+        for time in (moment(batch.carried[where.clock][place]) for place in places if where.clock is not None):
             if time is not None:
                 first = time if first is None else min(first, time)
                 months[f"{time + rule.keep:%Y-%m}"] += 1

@@ -86,8 +86,7 @@ def sweep(rooms: Rooms, *, at: datetime | None = None, by: str = "retention", dr
         raise InvalidRequest("a sweep ends what has ended; `expunge retain due --at DATE` looks ahead")
     _trust_the_clock(rooms, now)
     held = terms(rooms)
-    due = count_due(rooms, held.rules.rules, when)
-    due = (*due, *count_due(rooms, chosen_rules(rooms, held), when))
+    due = count_due(rooms, held.sight.held, (*held.rules.rules, *chosen_rules(rooms, held)), when)
     missing = undated(rooms, held.rules)
     waits = _waits(rooms, held.sight, due, by)
     if dry_run:
@@ -188,7 +187,7 @@ def _waits(rooms: Rooms, sight: Sight, due: Sequence[Due], by: str) -> tuple[str
 
 
 def _percent(share: Decimal) -> str:
-    return f"{share * 100:g} %"
+    return f"{(share * 100).normalize():f} %"
 
 
 def _total(rooms: Rooms, sight: Sight, address: str) -> int:

@@ -19,7 +19,10 @@ def shortened(policy: Policy, held: Ownership, shorter: Mapping[str, timedelta])
 
     Every one of them asks for the owner; ``narrowed`` says whose.
     """
-    usual = {(rule.collection, rule.kind, rule.fields, rule.clock): rule.keep for rule in make_rules(policy, held).rules if not rule.own}
+    usual: dict[tuple[object, ...], timedelta] = {}
+    for rule in make_rules(policy, held).rules:
+        same = (rule.collection, rule.kind, rule.fields, rule.clock)
+        usual[same] = min(rule.keep, usual.get(same, timedelta.max))
     found = [
         replace(rule, choice=f"chosen/{rule.term.category}/{_days(rule.keep)}")
         for rule in make_rules(policy, held, shorter).rules
