@@ -167,7 +167,7 @@ def _fill(connection: sa.Connection, folder: Path, household: int) -> None:
 
 def work(place: Place, kill_at: int | None = None, kill_after: float | None = None, *, ask: bool = True) -> int:
     """File the requests and work until nothing is left; die at the ``kill_at``-th boundary, or ``kill_after`` seconds. Boundaries met."""
-    met = _watch_boundaries(kill_at)
+    met = watch_boundaries(kill_at)
     if kill_after is not None:
         threading.Timer(kill_after, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
     with expunge.open(place.folder / "expunge.yaml", env=place.environment, lease=LEASE) as library:
@@ -178,7 +178,7 @@ def work(place: Place, kill_at: int | None = None, kill_after: float | None = No
     return met[0]
 
 
-def _watch_boundaries(kill_at: int | None) -> list[int]:
+def watch_boundaries(kill_at: int | None) -> list[int]:
     """Count the moments before and after everything durable that a run does outside the stores, and die at one of them."""
     met = [0]
 
