@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
 from expunge.app.idling import standing
+from expunge.app.ingesting import Arrival, door
 from expunge.app.library import Expunge
 from expunge.app.retaining import outlook
 from expunge.erase.context import Sight, look
@@ -15,7 +17,7 @@ from expunge.errors import BadProof, EvidenceError, InvalidRequest, PolicyError,
 from expunge.journal.letters import UNDELIVERED
 from expunge.journal.records import RunStatus
 from expunge.policy.catalog import CollectionNote, Problem
-from expunge.policy.model import Policy
+from expunge.policy.model import Policy, Term
 from expunge.policy.publishing import Claim
 from expunge.policy.retention import kinds
 from expunge.policy.taxonomy import covers, personal
@@ -24,7 +26,7 @@ from expunge.program.estate import Act, IdleState, Overdue, Post, Requests
 from expunge.program.findings import Verdict
 from expunge.retain.rules import Rule, make_rules
 from expunge.stores.base import Reader
-from expunge.terms import Scope, Verb
+from expunge.terms import Identifier, Scope, Verb
 
 RECEIPTS = 20
 """Of the latest receipts so many are checked: a forged or damaged one is no less seldom than that an audit of the log would tell it."""
@@ -153,9 +155,19 @@ class LiveEstate:
         return [IdleState(one.kind, sum(one.states.values()), one.next_end) for one in standing(self._library)]
 
     def unconsented(self, kind: str) -> Sequence[str] | None:
-        """Not known: nothing here asks for a parent's word where data comes in."""
-        del kind
-        return None
+        """Terms under which the door would take in a record of a child whom nobody has heard of."""
+        stranger = (Identifier(self.policy.catalog.kinds[kind].key, secrets.token_hex(16)),)
+        held = self._sight(None).held
+        probes: list[tuple[Term, Arrival]] = []
+        for term in (one for one in self.policy.terms if one.of == kind):
+            for address, note in self.policy.catalog.collections.items():
+                inside = personal(each for field in note.fields.values() for each in field.categories)
+                category = next((one for one in inside if term.covers(kind, one)), None)
+                if category is not None and kind in kinds(held, address):
+                    probes.append((term, Arrival(kind, stranger, address, category, term.purpose, self.now())))
+        verdicts = door(self._library).admit([arrival for _, arrival in probes])
+        open_ = [str(term.mark) for (term, _), verdict in zip(probes, verdicts, strict=True) if verdict.admitted]
+        return list(dict.fromkeys(open_)) if probes else None
 
     def oldest_asking(self) -> tuple[int, datetime | None]:
         """Counted in the journal."""

@@ -26,7 +26,7 @@ FORBIDDEN = ("marketing", "third_party_sharing", "sales", "personalize.profiling
 LATE = timedelta(days=1)
 """A letter that is due for longer has not been sent "now"."""
 
-WORRYING = ("residue", "copies", "incomplete", "reach")
+WORRYING = ("residue", "copies-found", "run-unfinished", "incomplete")
 """Incidents that say that an erasure is not what its receipt would be."""
 
 
@@ -167,11 +167,13 @@ def consent_first(claim: Claim, estate: Estate) -> Finding:
     for kind in kinds:
         open_ = estate.unconsented(kind)
         if open_ is None:
-            return unchecked("no door of this version asks for a parent's word")
+            return unchecked(f"nothing is collected of a {kind}")
         found += open_
     if found:
         return broken(f"{len(found)} terms are collected without a parent's word", *found)
-    return holds(f"the door refuses what {' and '.join(kinds)} have no parent's yes for")
+    return holds(
+        f"the door refuses every record of a {' or '.join(kinds)} without a parent's yes; what comes in by another way is not seen"
+    )
 
 
 def idle_profiles(claim: Claim, estate: Estate) -> Finding:

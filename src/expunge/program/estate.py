@@ -130,7 +130,7 @@ class Estate(Protocol):
         ...
 
     def unconsented(self, kind: str) -> Sequence[str] | None:
-        """Terms of this kind that are collected without a parent's word being asked; ``None`` where no door is there to ask it."""
+        """Terms of this kind whose records the door takes in without a parent's yes; ``None`` where nothing is collected of it."""
         ...
 
     def oldest_asking(self) -> tuple[int, datetime | None]:
