@@ -33,7 +33,7 @@ _EVEN, _ODD = _U(0x5555555555555555), _U(0xAAAAAAAAAAAAAAAA)
 
 
 @inlined
-def _has_run(mask: Any, extra: int) -> Any:
+def has_run(mask: Any, extra: int) -> Any:
     """Where a run of 16 + extra (0 or 4) set bits begins."""
     run = mask & (mask >> _ONE)
     run &= run >> _TWO
@@ -100,7 +100,7 @@ def classify(pad: Any, size: int, flags: Any) -> None:
         base = PAD + (block << 6)
         seen = 0
         mask = base64_at(pad, base)
-        run = _has_run(mask, 0)
+        run = has_run(mask, 0)
         lead = signed(lowest(~mask))
         if run != 0 or letters + lead >= BASE64_RUN:
             spread = _spread(run)
@@ -111,7 +111,7 @@ def classify(pad: Any, size: int, flags: Any) -> None:
         letters = letters + 64 if lead == 64 else signed(leading(~mask))
         mask = hex_at(pad, base)
         lead = signed(lowest(~mask))
-        if hexes + lead >= HEX_RUN or _has_run(mask, HEX_RUN - 16) != 0:
+        if hexes + lead >= HEX_RUN or has_run(mask, HEX_RUN - 16) != 0:
             seen |= HEX
         hexes = hexes + 64 if lead == 64 else signed(leading(~mask))
         mask = escapes_at(pad, base)

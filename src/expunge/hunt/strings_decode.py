@@ -6,15 +6,15 @@ out in one text; hexadecimal is read in both phases, base64 (either alphabet, ov
 run of its letters may begin before what was encoded; UTF-16 of either byte order becomes UTF-8.
 """
 
-# ruff: noqa: PLR2004 - numbers are bytes and bits
+# ruff: noqa: PLR2004 - numbers are bytes and bits; a kernel takes no keywords
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from expunge.hunt.strings_classes import BASE64_RUN, HEX_RUN, is_escape
-from expunge.hunt.strings_compile import compiled, inlined, signed
+from expunge.hunt.strings_classes import BASE64_RUN, HEX_RUN, has_run, is_escape
+from expunge.hunt.strings_compile import LANES, base64_at, compiled, hex_at, inlined, lowest, signed
 from expunge.hunt.strings_layout import BASE64, ESCAPED, HEX, PAD, WIDE
 
 GROWTH = 9
@@ -178,17 +178,36 @@ def _gap(out: Any, source: Any, size: int, at: int) -> int:
 
 
 @inlined
+def _run_begin(pad: Any, at: int, last: int, what: int) -> int:
+    """Where the next run of digits or letters begins that is long enough; ``last`` if there is none before it."""
+    while at < last:
+        runs = has_run(hex_at(pad, at), HEX_RUN - 16) if what == HEX else has_run(base64_at(pad, at), BASE64_RUN - 16)
+        if runs != 0:
+            return min(at + signed(lowest(runs)), last)
+        at += LANES + 1 - (HEX_RUN if what == HEX else BASE64_RUN)
+    return last
+
+
+@inlined
+def _run_end(pad: Any, at: int, last: int, what: int) -> int:
+    """Where the run ends in which ``at`` is, at most ``last``."""
+    while at < last:
+        others = ~(hex_at(pad, at) if what == HEX else base64_at(pad, at))
+        if others != 0:
+            return min(at + signed(lowest(others)), last)
+        at += LANES
+    return last
+
+
+@inlined
 def _base64_end(pad: Any, first: int, last: int) -> int:
     """Where a run ends, over the line ends of wrapped ones."""
-    at = line = first
+    line, at = first, _run_end(pad, first, last, BASE64)
     while at < last:
-        if _SEXTETS[pad[at]] != 255:
-            at += 1
-            continue
         after = at + 1 if pad[at] == 10 else at + 2 if pad[at] == 13 and pad[at + 1] == 10 else 0
         if after == 0 or at - line < WRAPPED or _SEXTETS[pad[after]] == 255:
             break
-        at = line = after
+        line, at = after, _run_end(pad, after, last, BASE64)
     return at
 
 
@@ -243,24 +262,18 @@ def _wide(pad: Any, first: int, last: int, out: Any, source: Any, size: int) -> 
 @inlined
 def _runs(pad: Any, first: int, last: int, limit: int, what: int, out: Any, source: Any, size: int) -> tuple[int, int]:
     """All runs that begin in ``[first, last)``; they may end later. The size, and where the last one ended."""
-    at = first
-    digits = _DIGITS if what == HEX else _SEXTETS
+    at, end = _run_begin(pad, first, last, what), last
     while at < last:
-        if digits[pad[at]] == 255:
-            at += 1
-            continue
-        end = at + 1
         if what == HEX:
-            while end < limit and _DIGITS[pad[end]] != 255:
-                end += 1
-            if end - at >= HEX_RUN:
+            end = _run_end(pad, at, limit, HEX)
+            if end - at >= HEX_RUN:  # what lies behind the limit is none of it
                 size = _hexadecimal(pad, at, end, out, source, size)
         else:
             end = _base64_end(pad, at, limit)
             if _looks_base64(pad, at, end):
                 size = _base64(pad, at, end, out, source, size)
-        at = end
-    return size, at
+        at = _run_begin(pad, end, last, what)
+    return size, end
 
 
 @compiled

@@ -16,6 +16,7 @@ from expunge.hunt.strings_layout import (
     BEGUN,
     CHOSEN,
     FOUND,
+    GRAM,
     INSIDE,
     KNOWN,
     NAMES,
@@ -35,6 +36,7 @@ K1, K2, K3 = _U(0x9E3779B97F4A7C15), _U(0xC2B2AE3D27D4EB4F), _U(0x165667B19E3779
 """Odd multipliers whose products' upper bits are well mixed: 2**64 over the golden ratio, and two primes of xxHash64 (Collet)."""
 _ONE, _TWO, _THREE, _EIGHT, _LOW6 = _U(1), _U(2), _U(3), _U(8), _U(63)
 _B21, _B43, _B42, _B22, _B32, _B29, _B56, _B59 = (_U(n) for n in (21, 43, 42, 22, 32, 29, 56, 59))
+AT = 64
 _ALL = _U(0xFFFFFFFFFFFFFFFF)
 _HIGH, _A, _Z, _LOW7 = _U(0x8080808080808080), _U(0x3F3F3F3F3F3F3F3F), _U(0x2525252525252525), _U(0x7F7F7F7F7F7F7F7F)
 
@@ -136,17 +138,28 @@ def needle_words(pad: Any, size: int, ends: Any, hashes: Any) -> int:
     return int(found[WORDS])
 
 
+@inlined
+def _middle(pad: Any, start: int, length: int) -> int:
+    """Where the window about the at sign begins, all of whose grams hold it: a mail address's words are in other texts. Else the middle."""
+    for at in range(start, start + length):
+        if pad[at] == AT:
+            return min(max(at - start - GRAM + 1, 0), length - SHORTEST)
+    return (length - SHORTEST) >> 1
+
+
 @compiled
-def needle_grams(pad: Any, starts: Any, lengths: Any, fold: bool, grams: Any, wholes: Any, checks: Any) -> None:
-    """Per needle its hash, its check, and its grams at the first offsets and, for spans, at the last ones."""
+def needle_grams(pad: Any, starts: Any, lengths: Any, fold: bool, grams: Any, wholes: Any, checks: Any, middles: Any) -> None:
+    """Per needle its hash, its check, and its grams at the first offsets and, for spans, in each window."""
     for i in range(len(starts)):
         start, length = starts[i], lengths[i]
         checks[i] = check_of(pad, start, length)
         wholes[i] = hash_span(pad, start, length, fold)
         if fold:
+            middles[i] = _middle(pad, start, length)
             for step in range(STRIDE):
                 grams[i, step] = span_gram(pad, start + step)
-                grams[i, STRIDE + step] = span_gram(pad, start + length - SHORTEST + step)
+                grams[i, STRIDE + step] = span_gram(pad, start + middles[i] + step)
+                grams[i, 2 * STRIDE + step] = span_gram(pad, start + length - SHORTEST + step)
         else:
             for step in range(RAW_STRIDE):
                 grams[i, step] = raw_gram(pad, start + step)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from expunge.hunt.strings_compile import compiled
-from expunge.hunt.strings_layout import KNOWN, MORE, SHORTEST, STRIDE, Filter, Table, put_all
+from expunge.hunt.strings_layout import KNOWN, MORE, SHORTEST, STRIDE, WINDOWS, Filter, Table, put_all
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Numbers: TypeAlias = npt.NDArray[Any]
@@ -51,21 +51,21 @@ def _fill(words: Any, keys: Any, room: Any, low: Any, high: Any) -> None:
         words[((key >> half) * room) >> half] |= (one << ((key >> low) & six)) | (one << ((key >> high) & six))
 
 
-def choose_window(grams: Keys, lengths: Numbers) -> tuple[Keys, Numbers, Numbers]:
-    """Per span the five grams at its beginning or its end, whichever are rarer: keys, the spans' rows, and the grams' places in them.
+def choose_window(grams: Keys, middles: Numbers, lengths: Numbers) -> tuple[Keys, Numbers, Numbers]:
+    """Per span the five grams of the window in which the commonest is rarest: keys, the spans' rows, and the grams' places in them.
 
-    ``device-0001`` begins like all others, ``anna@example.com`` ends like many.
+    ``device-0001`` begins like all others, ``anna@example.com`` ends like many, and few have what meets in the middle.
     """
     if not len(grams):
         nothing = np.empty(0, np.int64)
         return np.empty(0, np.uint64), nothing, nothing
     _, inverse, counts = np.unique(grams, return_inverse=True, return_counts=True)
-    common = counts[inverse.reshape(grams.shape)]
-    end = common[:, STRIDE:].max(axis=1) < common[:, :STRIDE].max(axis=1)
-    steps = np.arange(STRIDE)[None, :] + np.where(end, STRIDE, 0)[:, None]
+    common = counts.astype(np.int32)[inverse.reshape(len(grams), WINDOWS, STRIDE)].max(axis=2)
+    window = common.argmin(axis=1)
+    steps = np.arange(STRIDE)[None, :]
     rows = np.repeat(np.arange(len(grams)), STRIDE)
-    places = np.arange(STRIDE)[None, :] + np.where(end, lengths - SHORTEST, 0)[:, None]
-    return grams[rows, steps.ravel()], rows, places.ravel()
+    places = steps + np.choose(window, (np.zeros_like(lengths), middles, lengths - SHORTEST))[:, None]
+    return grams[rows, (steps + window[:, None] * STRIDE).ravel()], rows, places.ravel()
 
 
 def span_table(keys: Keys, at: Numbers, length: Numbers, check: Numbers) -> tuple[Table, npt.NDArray[np.int64]]:

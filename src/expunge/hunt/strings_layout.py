@@ -17,6 +17,8 @@ that no load leaves it.
 # ruff: noqa: PLR2004 - numbers are bytes and bits
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +35,8 @@ PAD, TAIL = 64, 192
 GRAM, STRIDE = 8, 5
 """Bytes of a span's gram and positions between two that are asked: together the shortest span, 12."""
 SHORTEST = GRAM + STRIDE - 1
+WINDOWS = 3
+"""Places in a span where the five grams may lie that stand for it: its beginning, its middle or its end, wherever they are rarest."""
 RAW_STRIDE = 2
 RAW_SHORTEST = 8 + RAW_STRIDE - 1
 
@@ -55,8 +59,9 @@ MORE = 0x8000
 """Says of a span's shape that another one of the same gram comes behind it."""
 LEAD = 40
 """Words that belong to nothing before the first one, so that the places of a passage's first words exist."""
-INSIDE, BEGUN, WORDS, CHOSEN, NAMES, BEFORE, FOUND = range(7)
-"""Where a reader of words is: in a word, begun there; words, chosen ones and names so far; whether the last is known; how many."""
+INSIDE, BEGUN, WORDS, CHOSEN, NAMES, BEFORE, ASKED, FOUND = range(8)
+"""Where a reader of words is: in a word, begun there; words, chosen ones and names so far; whether the last is known; up to which word
+weak identifiers were asked for; how many these are."""
 KNOWN = 1 << 17
 """Bytes that know words."""
 CONTEXT = 0xFFFFFF
@@ -89,12 +94,13 @@ class Tables(NamedTuple):
     """Everything that a sweep asks, for one group of needles."""
 
     known: Bytes  # 2**19 times two bits by hash: words that are in any text, and those by which identifiers or fields are known
-    words: Filter  # grams of texts, and first words of weak identifiers
+    words: Filter  # grams of texts
     grams: Table  # of passages: the gram's last word in the passage, and where the passage begins << PLACE_BITS
     least: np.float64  # bits of a passage below which nobody wants to see it
     passages: npt.NDArray[np.uint32]  # of each its number of words and their bits in halves << 8, then the words that tell most first:
     # the place of each, its bits in halves << PLACE_BITS, and the upper bits of its hash
     anchors: Table  # of words: form and place, shifted by 8; CONTEXT for words of fields' names
+    firsts: Filter  # first words of weak identifiers
     weak: Table  # of first words: form
     form_first: Ints
     form_words: Longs
@@ -114,12 +120,26 @@ class Work(NamedTuple):
     ends: Ints
     hashes: Longs
     found: Longs  # INSIDE and so on
-    chosen: Ints
+    asked: Ints  # words or positions of a chunk at which something may be: at most at every second byte
+    shapes: Ints  # shapes of the spans that may be there
+    chosen: Ints  # words that end a gram of a text << 1, and whether it is one that skips a word
     flags: Bytes
     names: Ints  # words by which identifiers or fields are known
     places: Ints  # words at which a passage was listed, with room for LISTED_MOST
     passages: npt.NDArray[np.uint32]
     seen: Ints  # passages that were last seen, and up to which word
+
+
+class Hit(NamedTuple):
+    """One of ``Hits``."""
+
+    kind: int
+    start: int
+    end: int
+    ref: int
+    share: float
+    bits: float
+    needed: int
 
 
 class Hits(NamedTuple):
@@ -132,6 +152,10 @@ class Hits(NamedTuple):
     share: npt.NDArray[np.float32]
     bits: npt.NDArray[np.float32]
     needed: Ints  # where the bytes end that had to be there to decide
+
+    def first(self, count: int) -> Iterator[Hit]:
+        """The first ones, as Python's own numbers: taking these one by one from arrays takes longer than judging them."""
+        return itertools.starmap(Hit, zip(*(column[:count].tolist() for column in self), strict=True)) if count else iter(())
 
 
 @inlined
@@ -188,14 +212,6 @@ def is_set(words: Any, room: Any, key: Any) -> Any:
     """One if both of a word key's bits are set in a bitmap."""
     word = words[((key >> _B32) * room) >> _B32]
     return (word >> (key & _LOW6)) & (word >> ((key >> _SIX) & _LOW6)) & _ONE
-
-
-@inlined
-def may_hold(table: Any, key: Any) -> Any:
-    """Whether a key is at its first or second place, or may be farther: most that a filter lets pass in vain end here."""
-    place, tag = place_of(table, key), tag_of(key)
-    here, there = table.slots[place], table.slots[place + _ONE]
-    return is_of(here, tag) | ((here != 0) & (is_of(there, tag) | ((there != 0) & (table.slots[place + _ONE + _ONE] != 0))))
 
 
 @inlined

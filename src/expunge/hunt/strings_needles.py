@@ -20,7 +20,7 @@ from expunge.hunt.prints import Role, Trace
 from expunge.hunt.strings_bits import identifier_bits, is_name, word_bits
 from expunge.hunt.strings_forms import Form, Way, Written, spellings, words_of, written
 from expunge.hunt.strings_hash import needle_grams, needle_wholes, needle_words
-from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL
+from expunge.hunt.strings_layout import PAD, RAW_STRIDE, SHORTEST, STRIDE, TAIL, WINDOWS
 from expunge.terms import text_of
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -31,7 +31,7 @@ PAGE = 4096
 PASSAGE, STEP, LEAST = 32, 16, 3
 """Words of a text that are one print; a longer text has one that begins every so many words. Of fewer than three words none is."""
 
-MAGIC = "expunge-strings-1"
+MAGIC = "expunge-strings-2"
 
 
 @dataclass(slots=True, repr=False)
@@ -135,8 +135,9 @@ def hash_all_words(contents: Sequence[bytes]) -> tuple[npt.NDArray[np.uint64], n
 def _hashed(parts: Sequence[tuple[int, Form, bytes]], prefix: str, columns: int, *, fold: bool) -> Arrays:
     pad, starts, lengths = padded([content for _, _, content in parts])
     grams, wholes, checks = np.zeros((len(parts), columns), np.uint64), np.zeros(len(parts), np.uint64), np.zeros(len(parts), np.uint8)
-    needle_grams(pad, starts, lengths, fold, grams, wholes, checks)
-    return {f"{prefix}_gram": grams, f"{prefix}_whole": wholes, f"{prefix}_check": checks}
+    middles = np.zeros(len(parts), np.int32)
+    needle_grams(pad, starts, lengths, fold, grams, wholes, checks, middles)
+    return {f"{prefix}_gram": grams, f"{prefix}_whole": wholes, f"{prefix}_check": checks, f"{prefix}_middle": middles}
 
 
 def _column(parts: Sequence[tuple[int, Form, bytes]], prefix: str) -> Arrays:
@@ -158,7 +159,7 @@ def _page(draft: Draft) -> bytes:
     }
     spans, raws = draft.parts.get(Way.SPAN, []), draft.parts.get(Way.RAW, [])
     arrays |= _column(spans, "span") | _column(raws, "raw")
-    arrays |= _hashed(spans, "span", 2 * STRIDE, fold=True) | _hashed(raws, "raw", RAW_STRIDE, fold=False)
+    arrays |= _hashed(spans, "span", WINDOWS * STRIDE, fold=True) | _hashed(raws, "raw", RAW_STRIDE, fold=False)
     for way, prefix in ((Way.WORDS, "form"), (Way.WEAK, "weak")):
         parts = draft.parts.get(way, [])
         hashes, behind, wholes = hash_all_words([content for _, _, content in parts])

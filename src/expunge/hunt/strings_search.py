@@ -16,8 +16,8 @@ from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
 from expunge.hunt.prints import Kind, Sighting, Tier
 from expunge.hunt.strings_decode import GROWTH, decode
 from expunge.hunt.strings_judge import Judge, Seen, View
-from expunge.hunt.strings_layout import CHUNK, FORM, FOUND, LISTED_MOST, PAD, REACH, RECENT, TAIL, TEXT, WEAK, Hits, Work
-from expunge.hunt.strings_sweep import sweep_all
+from expunge.hunt.strings_layout import CHUNK, FORM, FOUND, LISTED_MOST, PAD, REACH, RECENT, STRIDE, TAIL, TEXT, WEAK, Hit, Hits, Work
+from expunge.hunt.strings_sweep import join_cells, sweep_all
 from expunge.hunt.strings_tables import Group, Prints, build
 
 SLICE = 1 << 20
@@ -54,7 +54,9 @@ class _Pad:
             ends=np.zeros(words, np.int32),
             hashes=np.zeros(words, np.uint64),
             found=np.zeros(FOUND, np.uint64),
-            chosen=np.zeros(max(room // 2, words) + 96, np.int32),  # of words, and of every second byte
+            asked=np.zeros(words + 96, np.int32),
+            shapes=np.zeros(CHUNK // STRIDE + 96, np.int32),
+            chosen=np.zeros(2 * words + 96, np.int32),
             flags=np.zeros(room // 64 + 2, np.uint8),
             names=np.zeros(words + 8, np.int32),
             places=np.zeros(LISTED_MOST, np.int32),
@@ -214,8 +216,8 @@ class Search:
         found: list[Seen] = []
         weak = self.judge.weak_column(view.column)
         for group in self.groups:
-            for hit in range(self._run(pad, size, group, weak=weak)):
-                start, end, needed = (int(one[hit]) - PAD for one in (self._hits.start, self._hits.end, self._hits.needed))
+            for hit in self._hits.first(self._run(pad, size, group, weak=weak)):
+                start, end, needed = hit.start - PAD, hit.end - PAD, hit.needed - PAD
                 if source is not None:
                     needed = int(source[needed - 1]) + 1 if needed <= size else length + (needed - size) * (int(source[-1]) + 1 >= length)
                 if (needed > length and not last) or min(needed, length) <= overlap:
@@ -233,40 +235,38 @@ class Search:
                 return int(count)
             self._hits = _hits(2 * count)
 
-    def _judged(self, group: Group, hit: int, view: View, at: tuple[int, int]) -> Iterator[Seen]:
-        kind, ref = int(self._hits.kind[hit]), int(self._hits.ref[hit])
-        if kind == TEXT:
-            passage = int(np.searchsorted(group.passage_first, np.int32(ref)))
-            first, behind = group.passage_sharers[passage : passage + 2]
-            sharers = [(int(one), 0) for one in group.passage_print[first : min(behind, first + SHARED + 1)]]
-        elif kind in {FORM, WEAK}:
-            sharers = [(int(group.form_print[ref]), int(group.form_form[ref]))]
-        else:
-            first, behind = group.whole_sharers[ref : ref + 2]
-            few = slice(first, min(behind, first + SHARED + 1))
-            sharers = list(zip(group.whole_print[few].tolist(), group.whole_form[few].tolist(), strict=True))
-        many = len({int(self.prints.subject[number]) for number, _ in sharers}) > SHARED
+    def _judged(self, group: Group, hit: Hit, view: View, at: tuple[int, int]) -> Iterator[Seen]:
+        text = self.judge.text(hit.share, hit.bits) if hit.kind == TEXT else None
+        if hit.kind == TEXT and text is None:
+            return
+        sharers = _sharers(group, hit)
+        many = len(sharers) > SHARED and len({int(self.prints.subject[number]) for number, _ in sharers}) > SHARED
         for number, form in sharers:
-            told = (
-                self.judge.text(float(self._hits.share[hit]), float(self._hits.bits[hit]))
-                if kind == TEXT
-                else self.judge.identifier(number, form, kind, view, at)
-            )
+            told = text or self.judge.identifier(number, form, hit.kind, view, at)
             if told is not None:
                 tier, strength, words = told
                 yield Seen(at[0], at[1], number, Tier.REVIEW if many else tier, strength, words + (", encoded" if view.encoded else ""))
 
 
+def _sharers(group: Group, hit: Hit) -> list[tuple[int, int]]:
+    """Prints that a hit may be of, and their forms: some more than ``SHARED`` at most."""
+    if hit.kind in {FORM, WEAK}:
+        return [(int(group.form_print[hit.ref]), int(group.form_form[hit.ref]))]
+    if hit.kind == TEXT:
+        passage = int(group.passage_first.searchsorted(np.int32(hit.ref)))
+        first, behind = group.passage_sharers[passage : passage + 2].tolist()
+        return [(one, 0) for one in group.passage_print[first : min(behind, first + SHARED + 1)].tolist()]
+    first, behind = group.whole_sharers[hit.ref : hit.ref + 2].tolist()
+    few = slice(first, min(behind, first + SHARED + 1))
+    return list(zip(group.whole_print[few].tolist(), group.whole_form[few].tolist(), strict=True))
+
+
 def _joined(column: Texts) -> tuple[Bytes, npt.NDArray[np.int64]]:
     """The cells behind one another, a line feed after each; where each begins."""
-    rows = len(column.offsets) - 1
-    starts = column.offsets + np.arange(rows + 1)
-    content = np.full(int(starts[-1] - starts[0]), 10, np.uint8)
-    lengths = np.diff(column.offsets)
-    if rows:
-        held = column.buffer[int(column.offsets[0]) : int(column.offsets[-1])]
-        content[np.arange(len(held)) + np.repeat(np.arange(rows), lengths)] = held
-    return content, starts - starts[0]
+    starts = column.offsets - column.offsets[0] + np.arange(len(column.offsets))
+    content = np.empty(int(starts[-1]), np.uint8)
+    join_cells(column.buffer, column.offsets, content)
+    return content, starts
 
 
 def _in_one_row(seen: Seen, starts: npt.NDArray[np.int64]) -> bool:

@@ -21,7 +21,6 @@ from expunge.hunt.strings_layout import (
     add_hit,
     find,
     is_of,
-    may_hold,
     place_of,
     tag_of,
     value_of,
@@ -42,9 +41,8 @@ def _ask_whole(pad: Any, start: int, length: int, fold: bool, tables: Any, hits:
 
 
 @inlined
-def _ask_span(pad: Any, size: int, at: int, tables: Any, hits: Any, count: int) -> int:
-    place = find(tables.span_grams, span_gram(pad, at))
-    more = place >= 0
+def _ask_span(pad: Any, size: int, at: int, place: int, tables: Any, hits: Any, count: int) -> int:
+    more = True
     while more:
         shape = tables.span_shapes[place]
         start, length = at - ((shape >> 16) & 0xFFFF), shape & (MORE - 1)
@@ -71,10 +69,10 @@ def _ask_raw(pad: Any, size: int, at: int, tables: Any, hits: Any, count: int) -
 
 
 @compiled
-def _collect_spans(pad: Any, size: int, words: Any, room: Any, chosen: Any) -> int:
+def _collect_spans(pad: Any, first: int, last: int, words: Any, room: Any, chosen: Any) -> int:
     """Positions whose gram is in the filter. Apart from what is done with them: in one loop the two take five times as long."""
     count = 0
-    for at in range(PAD, PAD + size - GRAM + 1, STRIDE):
+    for at in range(first, last, STRIDE):
         key = span_gram(pad, at)
         word = words[((key >> _B32) * room) >> _B32]
         if (word >> (key >> _B34 & _LOW6)) & (word >> (key >> _B40 & _LOW6)) & _ONE:
@@ -95,34 +93,38 @@ def _collect_raws(pad: Any, first: int, last: int, words: Any, room: Any, chosen
 
 
 @compiled
-def _keep(pad: Any, grams: Any, fold: bool, chosen: Any, count: int) -> int:
-    """Of the chosen positions those whose gram is in the table, or may be."""
+def _keep_spans(pad: Any, tables: Any, chosen: Any, shapes: Any, count: int) -> int:
+    """Of the chosen positions those whose gram is in the table, with its first shape. Memory is asked first and read later, twice."""
     for i in range(count):
-        at = chosen[i]
-        fetch(grams.slots, place_of(grams, span_gram(pad, at) if fold else raw_gram(pad, at)))
+        fetch(tables.span_grams.slots, place_of(tables.span_grams, span_gram(pad, chosen[i])))
     kept = 0
     for i in range(count):
         at = chosen[i]
-        chosen[kept] = at
-        kept += may_hold(grams, span_gram(pad, at) if fold else raw_gram(pad, at))
+        place = find(tables.span_grams, span_gram(pad, at))
+        if place >= 0:
+            chosen[kept], shapes[kept] = at, place
+            fetch(tables.span_shapes, place)
+            kept += 1
     return kept
 
 
 @compiled
-def sweep_spans(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int) -> int:
-    """Spans, and raw ones in blocks that are not text."""
-    chosen = work.chosen
+def sweep_spans(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int, first: int, last: int) -> int:
+    """Spans at every fifth position, and raw ones in blocks that are not text; ``first`` and ``last`` are of blocks."""
+    chosen, end = work.asked, PAD + size - GRAM + 1
     if tables.span_grams.room > 1:
-        held = _collect_spans(pad, size, tables.spans.words, tables.spans.room, chosen)
-        for i in range(_keep(pad, tables.span_grams, True, chosen, held)):
-            count = _ask_span(pad, size, chosen[i], tables, hits, count)
+        begin = first + (PAD - first) % STRIDE
+        held = _collect_spans(pad, begin, min(last, end), tables.spans.words, tables.spans.room, chosen)
+        for i in range(_keep_spans(pad, tables, chosen, work.shapes, held)):
+            count = _ask_span(pad, size, chosen[i], work.shapes[i], tables, hits, count)
     if tables.raw_grams.room <= 1:
         return count
     held = 0
-    for block in range((size + 63) >> 6):
-        if work.flags[block] & BINARY:
-            base = PAD + (block << 6)
-            held = _collect_raws(pad, base, min(base + 64, PAD + size - 7), tables.raws.words, tables.raws.room, chosen, held)
-    for i in range(_keep(pad, tables.raw_grams, False, chosen, held)):
+    for base in range(first, last, 64):
+        if work.flags[(base - PAD) >> 6] & BINARY:
+            held = _collect_raws(pad, base, min(base + 64, end), tables.raws.words, tables.raws.room, chosen, held)
+    for i in range(held):
+        fetch(tables.raw_grams.slots, place_of(tables.raw_grams, raw_gram(pad, chosen[i])))
+    for i in range(held):
         count = _ask_raw(pad, size, chosen[i], tables, hits, count)
     return count

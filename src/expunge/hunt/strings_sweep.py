@@ -7,8 +7,9 @@ from typing import Any
 
 from expunge.hunt.strings_classes import classify
 from expunge.hunt.strings_compile import compiled
+from expunge.hunt.strings_layout import CHUNK, PAD
 from expunge.hunt.strings_spans import sweep_spans
-from expunge.hunt.strings_words import sweep_words
+from expunge.hunt.strings_words import begin_words, sweep_words
 
 
 @compiled
@@ -16,4 +17,23 @@ def sweep_all(pad: Any, size: int, tables: Any, work: Any, hits: Any, all_weak: 
     """Everything, in one call: handing sixty arrays over from Python takes 20 µs. How many hits there are, or would be with more room."""
     if not classified:
         classify(pad, size, work.flags)
-    return sweep_words(pad, size, tables, work, hits, sweep_spans(pad, size, tables, work, hits, 0), all_weak)
+    begin_words(work)
+    count = 0
+    end = PAD + ((size >> 6) + 1) * 64
+    for first in range(PAD, end, CHUNK):  # a chunk stays in the caches until all is asked that there is to ask
+        last = min(first + CHUNK, end)
+        count = sweep_words(pad, size, tables, work, hits, count, all_weak, first, last)
+        count = sweep_spans(pad, size, tables, work, hits, count, first, last)
+    return count
+
+
+@compiled
+def join_cells(buffer: Any, offsets: Any, content: Any) -> None:
+    """Write the cells that lie between ``offsets`` behind one another, a line feed after each."""
+    out = 0
+    for row in range(len(offsets) - 1):
+        for at in range(offsets[row], offsets[row + 1]):
+            content[out] = buffer[at]
+            out += 1
+        content[out] = 10
+        out += 1

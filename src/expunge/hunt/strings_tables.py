@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from expunge.hunt.strings_bits import edited_least
 from expunge.hunt.strings_forms_table import Forms
-from expunge.hunt.strings_hash import K2
 from expunge.hunt.strings_keys import choose_window, filter_of, known_of, raw_table, span_table, table_of
 from expunge.hunt.strings_layout import RAW_STRIDE, Filter, Table, Tables
 from expunge.hunt.strings_needles import Arrays, read_page
@@ -159,11 +158,11 @@ def _group(page: Arrays, least: float) -> Group:
     passages = Passages.of(page)
     forms = Forms.of(page)
     grams = table_of(passages.keys, passages.values, spare=1.5)
-    words = filter_of(np.concatenate([passages.keys, forms.weak_keys ^ K2]), 0, 6)
+    words = filter_of(passages.keys, 0, 6)
     known = known_of(passages.words, forms.anchor_keys)
     passages.keys = passages.words = np.empty(0, np.uint64)
     passages.values = np.empty(0, np.int64)
-    span_keys, span_rows, span_at = choose_window(page.pop("span_gram"), page["span_length"])
+    span_keys, span_rows, span_at = choose_window(page.pop("span_gram"), page["span_middle"], page["span_length"])
     spans, shapes = span_table(span_keys, span_at, page["span_length"][span_rows], page["span_check"][span_rows])
     span_filter = filter_of(span_keys, 34, 40)
     raw_keys = page.pop("raw_gram").ravel()
@@ -181,6 +180,7 @@ def _group(page: Arrays, least: float) -> Group:
         least=np.float64(least),
         passages=passages.listed,
         anchors=table_of(forms.anchor_keys, forms.anchor_values),
+        firsts=filter_of(forms.weak_keys, 0, 6),
         weak=table_of(forms.weak_keys, forms.weak_values),
         form_first=forms.first,
         form_words=forms.words,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from expunge.hunt.strings_compile import compiled, fetch, inlined, lowest, signed
-from expunge.hunt.strings_hash import K2, hash_words, join, read_words
+from expunge.hunt.strings_hash import hash_words, join, read_words
 from expunge.hunt.strings_layout import (
+    ASKED,
     CHOSEN,
-    CHUNK,
     CONTEXT,
     FORM,
     LEAD,
@@ -42,32 +42,36 @@ SLACK = 48
 
 _U = np.uint64
 _ONE, _TWO, _THREE = _U(1), _U(2), _U(3)
-_EARLIER = (_TWO, _THREE)
 _HASHED = _U(32 + PLACE_BITS + TOLD_BITS)
 _PLACE, _TOLD = (1 << PLACE_BITS) - 1, (1 << TOLD_BITS) - 1
 _OFF = (0, 1, -1, 2, -2)
 """Where a passage's word may stand, the likeliest place first."""
 
 
+@inlined
+def _gram(hashes: Any, chosen: Any) -> Any:
+    """The key of a gram that is listed in ``Work.chosen``."""
+    i = _U(chosen >> 1)
+    return join(hashes[i], hashes[i - _ONE], hashes[i - _TWO - _U(chosen & 1)])
+
+
 @compiled
-def _choose(tables: Any, work: Any, first: int, last: int) -> int:
-    """Of the words listed in ``chosen[first:last]`` those that end a gram that may be in a text; where the list ends.
+def _choose(tables: Any, work: Any, words: int, count: int) -> int:
+    """List the grams that may be in a text among those that end at the first ``words`` of ``asked``; how many there are then.
 
     It drops without a branch and only asks the filter, so that many questions are under way at once.
     """
-    words, room, hashes, chosen = tables.words.words, tables.words.room, work.hashes, work.chosen
-    out = _U(first)
-    for at in range(first, last):
-        i = _U(chosen[at])
+    bits, room, hashes, chosen = tables.words.words, tables.words.room, work.hashes, work.chosen
+    out = _U(count)
+    for at in range(words):
+        i = _U(work.asked[at])
         word, before = hashes[i], hashes[i - _ONE]
-        straight, skipping = join(word, before, hashes[i - _TWO]), join(word, before, hashes[i - _THREE])
-        chosen[out] = i
-        out += is_set(words, room, straight) | is_set(words, room, skipping)
-    for at in range(first, signed(out)):
-        i = _U(chosen[at])
-        word, before = hashes[i], hashes[i - _ONE]
-        fetch(tables.grams.slots, place_of(tables.grams, join(word, before, hashes[i - _TWO])))
-        fetch(tables.grams.slots, place_of(tables.grams, join(word, before, hashes[i - _THREE])))
+        chosen[out] = i << _ONE
+        out += is_set(bits, room, join(word, before, hashes[i - _TWO]))
+        chosen[out] = i << _ONE | _ONE
+        out += is_set(bits, room, join(word, before, hashes[i - _THREE]))
+    for at in range(count, signed(out)):
+        fetch(tables.grams.slots, place_of(tables.grams, _gram(hashes, chosen[at])))
     return signed(out)
 
 
@@ -89,7 +93,7 @@ def _ask_form(pad: Any, tables: Any, work: Any, words: int, first: int, form: in
 @inlined
 def _ask_weak(pad: Any, tables: Any, work: Any, words: int, i: int, hits: Any, count: int) -> int:
     key = work.hashes[i]
-    if is_set(tables.words.words, tables.words.room, key ^ K2):
+    if is_set(tables.firsts.words, tables.firsts.room, key):
         place, tag = place_of(tables.weak, key), tag_of(key)
         while tables.weak.slots[place] != 0:
             if is_of(tables.weak.slots[place], tag):
@@ -176,21 +180,19 @@ def _ask_passage(pad: Any, size: int, tables: Any, work: Any, words: int, i: int
 
 @inlined
 def _list_passages(tables: Any, work: Any, last: int) -> int:
-    """Passages of the grams that end at chosen words: listed first and compared later, so that their cache misses overlap."""
+    """Passages of the chosen grams: listed first and compared later, so that their cache misses overlap."""
     count = 0
-    slots, hashes = tables.grams.slots, work.hashes
+    slots = tables.grams.slots
     for at in range(last):
-        i = _U(work.chosen[at])
-        for skip in range(2):
-            key = join(hashes[i], hashes[i - _ONE], hashes[i - _EARLIER[skip]])
-            place, tag = place_of(tables.grams, key), tag_of(key)
-            while slots[place] != 0:
-                if is_of(slots[place], tag) and count < len(work.places):
-                    value = np.uint32(slots[place])
-                    work.places[count], work.passages[count] = i, value
-                    fetch(tables.passages, signed(value >> np.uint32(PLACE_BITS)))
-                    count += 1
-                place += _ONE
+        key = _gram(work.hashes, work.chosen[at])
+        place, tag = place_of(tables.grams, key), tag_of(key)
+        while slots[place] != 0:
+            if is_of(slots[place], tag) and count < len(work.places):
+                value = np.uint32(slots[place])
+                work.places[count], work.passages[count] = work.chosen[at] >> 1, value
+                fetch(tables.passages, signed(value >> np.uint32(PLACE_BITS)))
+                count += 1
+            place += _ONE
     return count
 
 
@@ -198,7 +200,7 @@ def _list_passages(tables: Any, work: Any, last: int) -> int:
 def _ask_until(pad: Any, size: int, tables: Any, work: Any, words: int, until: int, texts: int, names: int, hits: Any, count: int) -> Any:
     """Ask for the chosen words before ``until``; what is still to be asked comes to the front. The count, and how many wait."""
     asked = 0
-    while asked < texts and work.chosen[asked] < until:
+    while asked < texts and work.chosen[asked] >> 1 < until:
         asked += 1
     for at in range(_list_passages(tables, work, asked)):
         count = _ask_passage(pad, size, tables, work, words, work.places[at], work.passages[at], hits, count)
@@ -207,8 +209,10 @@ def _ask_until(pad: Any, size: int, tables: Any, work: Any, words: int, until: i
     texts -= asked
     asked = 0
     while asked < names and work.names[asked] < until:
-        count = _ask_anchor(pad, tables, work, words, work.names[asked], hits, count)
+        fetch(tables.anchors.slots, place_of(tables.anchors, work.hashes[work.names[asked]]))
         asked += 1
+    for at in range(asked):
+        count = _ask_anchor(pad, tables, work, words, work.names[at], hits, count)
     for at in range(asked, names):
         work.names[at - asked] = work.names[at]
     return count, texts, names - asked
@@ -220,36 +224,39 @@ def _forget(work: Any, shift: int, words: int, texts: int, names: int) -> None:
     for at in range(shift, words):
         work.hashes[at - shift], work.ends[at - shift] = work.hashes[at], work.ends[at]
     for at in range(texts):
-        work.chosen[at] -= shift
+        work.chosen[at] -= 2 * shift
     for at in range(names):
         work.names[at] -= shift
     for at in range(RECENT):
         work.seen[2 * at + 1] -= shift
 
 
-@compiled
-def sweep_words(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int, all_weak: bool) -> int:
-    """Texts, short identifiers, and weak ones behind a field's name (everywhere if ``all_weak``)."""
+@inlined
+def begin_words(work: Any) -> None:
+    """Before the first chunk of a pad."""
     work.hashes[:LEAD] = 0
     work.ends[:LEAD] = PAD
     work.seen[:] = -1
     work.found[:] = 0
-    work.found[WORDS] = LEAD
-    texts, names, weak = 0, 0, LEAD
-    last = PAD + ((size >> 6) + 1) * 64
-    for first in range(PAD, last, CHUNK):
-        work.found[CHOSEN], work.found[NAMES] = texts, names
-        read_words(pad, first, min(first + CHUNK, last), tables.known, work.found, work.ends, work.hashes, work.chosen, work.names)
-        words, names = signed(work.found[WORDS]), signed(work.found[NAMES])
-        texts = _choose(tables, work, texts, signed(work.found[CHOSEN]))
-        work.hashes[words : words + LEAD] = 0
-        until = words if first + CHUNK >= last else words - REACH
-        count, texts, names = _ask_until(pad, size, tables, work, words, until, texts, names, hits, count)
-        if all_weak:
-            for i in range(weak, until):
-                count = _ask_weak(pad, tables, work, words, i, hits, count)
-        shift = max(until - REACH, 0)
-        _forget(work, shift, words, texts, names)
-        work.found[WORDS] = words - shift
-        weak = max(until - shift, LEAD)
+    work.found[WORDS] = work.found[ASKED] = LEAD
+
+
+@compiled
+def sweep_words(pad: Any, size: int, tables: Any, work: Any, hits: Any, count: int, all_weak: bool, first: int, last: int) -> int:
+    """Texts, short identifiers, and weak ones behind a field's name (everywhere if ``all_weak``), in one chunk after the other."""
+    texts, found = signed(work.found[CHOSEN]), work.found
+    found[CHOSEN] = 0
+    read_words(pad, first, last, tables.known, found, work.ends, work.hashes, work.asked, work.names)
+    words, names = signed(found[WORDS]), signed(found[NAMES])
+    texts = _choose(tables, work, signed(found[CHOSEN]), texts)
+    work.hashes[words : words + LEAD] = 0
+    until = words if last > PAD + size else words - REACH
+    count, texts, names = _ask_until(pad, size, tables, work, words, until, texts, names, hits, count)
+    if all_weak:
+        for i in range(signed(found[ASKED]), until):
+            count = _ask_weak(pad, tables, work, words, i, hits, count)
+    shift = max(until - REACH, 0)
+    _forget(work, shift, words, texts, names)
+    found[WORDS], found[CHOSEN], found[NAMES] = words - shift, texts, names
+    found[ASKED] = max(until - shift, LEAD)
     return count
