@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from expunge.hunt.pieces import OVERLAP, WINDOW, Why
 from expunge.hunt.spool import Exceeded, Meter, Slice, Spool, Stream, fill, take
 
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
 HELD = 8
 """Windows that wait in memory while a reader reads on without giving anything; more wait in a spool."""
+
+
+_FREE: list[Bytes] = []
+"""Buffers of windows that nobody looks at any more. Memory that the system gives anew it fills with zeros, page by page: that took as long
+as decompressing zstd into it."""
+
+_KEPT = 4
+"""How many of these are kept: a window that is looked at, the next one, and two for streams inside."""
+
+
+def _lent(size: int) -> memoryview:
+    """A buffer for a window, which comes back to ``_FREE`` when the last view of it is gone."""
+    if size < WINDOW:
+        return np.empty(size, dtype=np.uint8).data  # not filled with zeros first, as a bytearray is
+    try:
+        whole = _FREE.pop()
+    except IndexError:
+        whole = np.empty(WINDOW + OVERLAP, dtype=np.uint8)
+    lent = whole[:size]
+    weakref.finalize(lent, _give_back, whole).atexit = False
+    return lent.data
+
+
+def _give_back(whole: Bytes) -> None:
+    if len(_FREE) < _KEPT:
+        _FREE.append(whole)
 
 
 class Window(NamedTuple):
@@ -49,7 +79,7 @@ class Tap(Stream):
         if old.last:
             return False
         tail = old.data[max(0, len(old.data) - OVERLAP) :]
-        buffer = np.empty(len(tail) + self._size, dtype=np.uint8).data  # not filled with zeros first, as a bytearray is
+        buffer = _lent(len(tail) + self._size)
         buffer[: len(tail)] = tail
         buffer[len(tail) : len(tail) + len(self._carry)] = self._carry
         start = len(tail) + len(self._carry)

@@ -20,13 +20,14 @@ from expunge.hunt.pieces import Unread, Why
 from expunge.hunt.reading import Format, Nested, Opened, Reading
 from expunge.hunt.spool import Joined, Stream, take
 
-_INPUT = 1 << 18
+_INPUT = 1 << 15
 """Compressed bytes given to a decompressor at once: it copies what it has left of them at each call."""
 
 _STEP = 1 << 13
 """The same for bzip2 and xz, whose state can't be copied: what they hold of the last such share is lost when it is damaged."""
 
-_OUTPUT = 1 << 22
+_OUTPUT = 1 << 18
+"""Bytes that a decompressor gives at once: they stay in the second-level cache until they are copied into their window."""
 
 _MEMORY = 256 << 20
 """Bytes that an xz dictionary may take: ``xz -9`` needs 65 MiB to decompress."""
