@@ -155,7 +155,11 @@ def expected(world: World, stays: set[Record]) -> dict[Record, Row]:
 
 
 def rows_of(world: World, medium: Medium) -> dict[Record, Row]:
-    return {(number, int(str(row["id"]))): dict(row) for number in range(len(world.tables)) for row in medium.dump(f"t{number}")}  # type: ignore[misc]  # whole numbers only
+    rows = ((number, row) for number in range(len(world.tables)) for row in medium.dump(f"t{number}"))
+    return {
+        (number, int(str(row["id"]))): {name: None if value is None else int(str(value)) for name, value in row.items()}
+        for number, row in rows
+    }
 
 
 def run(world: World, catalog: Catalog, medium: Medium, people: Resolved, holds: list[Hold]) -> None:

@@ -13,7 +13,7 @@ from expunge.errors import ApprovalNeeded, InvalidRequest, TooLate, UnknownReque
 from expunge.journal import Journal
 from expunge.journal.records import Filing, Hold, NewHold, NewWindow, RequestStatus
 from expunge.journal.windows import AGREES, OBJECTS
-from expunge.terms import Identifier
+from expunge.terms import Identifier, Json
 from expunge.testing.clock import FakeClock
 from expunge.testing.sealer import MemorySealer
 
@@ -47,7 +47,7 @@ def people(journal: Journal, count: int) -> list[int]:
 
 def placed(journal: Journal, subject: int, *, whole: bool = True, days: int = 100, gag_until: datetime | None = None) -> Hold:
     now = clock_of(journal).now()
-    packed = [{"kind": "child", "number": subject, "identifiers": [["profile_id", "7"]]}]
+    packed: Json = [{"kind": "child", "number": subject, "identifiers": [["profile_id", "7"]]}]
     items = () if whole else ("app.clips/1",)
     asked = NewHold(
         subject=subject,
@@ -93,9 +93,10 @@ def test_a_holds_life(journal: Journal) -> None:
     assert [word["word"] for word in journal.hold_words(hold.id)] == ["placed", "confirmed", "renewal asked", "confirmed", "lifted"]
     assert journal.held([one]) == set()
     assert [held.id for held in journal.all_holds()] == [hold.id, narrow.id]
-    for act in (lambda: journal.hold("hold_none"), lambda: journal.confirm_hold("hold_none", "x:y")):
-        with pytest.raises(UnknownRequest):
-            act()
+    with pytest.raises(UnknownRequest):
+        journal.hold("hold_none")
+    with pytest.raises(UnknownRequest):
+        journal.confirm_hold("hold_none", "x:y")
 
 
 def test_who_joins_is_held_and_never_let_out(journal: Journal) -> None:

@@ -168,7 +168,7 @@ def test_a_younger_hold_on_something_else_stops_nothing(place: Place) -> None:
 def test_two_people_place_a_hold_and_it_lapses_without_the_second(place: Place) -> None:
     clock = FakeClock(START)
     with opened(place, clock) as library:
-        words = {"until": MONTH, "authority": "order 7", "reason": "proceedings"}
+        words: dict[str, Any] = {"until": MONTH, "authority": "order 7", "reason": "proceedings"}
         with pytest.raises(InvalidRequest, match="ROLE:NAME"):
             holding.place(library, "child:11", Scope(), by="jane", **words)
         with pytest.raises(InvalidRequest, match="legal"):

@@ -283,7 +283,7 @@ def test_words_on_what_is_no_household_are_refused(place: Place) -> None:
 def test_a_hold_keeps_what_is_hidden_from_being_destroyed(place: Place) -> None:
     clock = FakeClock(START)
     with opened(place, clock) as library:
-        words = {"until": START + 60 * DAY, "authority": "order 7", "reason": "proceedings"}
+        words: dict[str, Any] = {"until": START + 60 * DAY, "authority": "order 7", "reason": "proceedings"}
         placed = holding.place(library, "child:11", Scope(), by="legal:jane", **words)
         holding.confirm(library, placed.id, by="privacy:omar")
         request = asked(library, "child:11")

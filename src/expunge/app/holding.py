@@ -12,7 +12,7 @@ from datetime import datetime
 
 from expunge.app.library import Expunge
 from expunge.erase.context import look, require_known
-from expunge.erase.held import packed, scope_of_hold
+from expunge.erase.held import packed, shown
 from expunge.erase.intake import TELLING
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Person, resolve
@@ -170,30 +170,16 @@ def shown_to(library: Expunge, subject: str) -> list[Json]:
         UnknownSubject: nobody of that key is registered.
     """
     now = library.rooms.clock.now()
-    return [told(one) for one in library.rooms.journal.holds(_number(library, subject)) if one.stands(now) and not one.gagged(now)]
-
-
-def told(hold: Hold) -> Json:
-    """A hold as the person it is about may see it."""
-    scope = {name: value for name, value in scope_json(scope_of_hold(hold)).items() if name != "items"}
-    return {
-        "hold": hold.id,
-        "authority": hold.authority,
-        "reason": hold.reason,
-        "scope": "everything" if hold.whole else scope,
-        "since": hold.placed_at.isoformat(),
-        "until": hold.until.isoformat() if hold.until else None,
-        "confirmed": hold.confirmed_at is not None,
-    }
+    return [shown(one) for one in library.rooms.journal.holds(_number(library, subject)) if one.stands(now) and not one.gagged(now)]
 
 
 def as_json(library: Expunge, hold: Hold) -> Json:
     """A hold for staff, with what was said about it."""
     now = library.rooms.clock.now()
-    shown = told(hold)
-    assert isinstance(shown, Mapping)
+    told = shown(hold)
+    assert isinstance(told, Mapping)
     return {
-        **shown,
+        **told,
         "members": hold.members,
         "state": state(hold, now),
         "waits_for": "a second person" if hold.asked_by is not None and hold.stands(now) else None,

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from expunge.erase.context import Rooms
 from expunge.erase.hiding import finish_undoing, hide
+from expunge.erase.preserved import end_copies
 from expunge.erase.telling import PLACED, tell_of_hold
 from expunge.journal.records import RequestStatus
 
@@ -23,6 +24,7 @@ def tend(rooms: Rooms) -> None:
         StoreError, KeyStoreError, EvidenceError: the next look goes on.
     """
     rooms.journal.end_holds()
+    end_copies(rooms)
     _hide_and_show(rooms)
     rooms.journal.end_windows()
     for hold in rooms.journal.untold_holds():

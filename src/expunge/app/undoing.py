@@ -215,3 +215,6 @@ def _settle(rooms: Rooms, window: Window) -> None:
     due = rooms.clock.now() + INCIDENT_CLOCK
     note = f"a member objects to the erasure of their household, {window.request_id}: decide it, or undo it"
     rooms.journal.open_incident(OBJECTION, control, run_id=None, store=None, owner="privacy engineer", due=due, note=note)
+
+
+__all__ = ["Undoer", "Window", "agree", "as_json", "decide", "object_to", "open_windows", "request", "undo", "waits_for"]

@@ -27,6 +27,7 @@ from expunge.cli import (
     outbox,
     patrol,
     policy,
+    preserve,
     replay,
     requests,
     retain,
@@ -48,6 +49,7 @@ for module in (requests, undo, operate, replay, evidence):
 app.add_typer(evidence.log, name="log")
 app.add_typer(hunt.app, name="hunt")
 app.add_typer(holds.app, name="holds")
+app.add_typer(preserve.app, name="preserve")
 app.add_typer(retain.app, name="retain")
 app.add_typer(idle.app, name="idle")
 app.add_typer(consent.app, name="consent")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import html
+import io
 import json
 import os
 import re
@@ -19,11 +20,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from urllib.parse import quote
 
 from expunge.erase.context import Rooms, Sight, look
 from expunge.erase.extent import extent
+from expunge.erase.held import shown
 from expunge.erase.intake import nobody_known
 from expunge.erase.plan import scope_json
 from expunge.erase.subjects import Resolved, SubjectRef, resolve
@@ -72,22 +74,52 @@ def export(rooms: Rooms, ref: SubjectRef, scope: Scope, to: Path) -> Export:
     """
     if os.path.lexists(to):
         raise InvalidRequest("there is a file of this name already; it was left as it is", where=str(to))
-    sight = look(rooms, scope)
-    people = resolve(rooms.policy.catalog, sight.held, rooms.stores, [ref])
-    if not people.people:
-        raise UnknownSubject(nobody_known(rooms, sight, [ref]))
-    walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
-    reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
-    request = _file(rooms, people, ref, scope)
-    chosen = {name: sorted(found | reach.fields.get(name, frozenset())) for name, found in {**reach.fields, **reach.going}.items()}
-    with _new_file(to) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-        written = _fill(rooms, sight, walked, chosen, archive)
+    reach = Reach.of(rooms, ref, scope)
+    request, number = _file(rooms, reach.people, ref, scope)
+    with new_file(to) as raw:
+        written = reach.write(rooms, raw, _holds_shown(rooms, number))
     rooms.journal.set_request_status([request], RequestStatus.CLOSED)
-    return Export(to, request, written[0], written[1], written[2])
+    return Export(to, request, *written)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What an export is of: the people, and per collection the places of their records."""
+
+    sight: Sight
+    people: Resolved
+    walked: Walked
+    chosen: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, rooms: Rooms, ref: SubjectRef, scope: Scope) -> Reach:
+        """Find them.
+
+        Raises:
+            UnknownSubject: no store knows the person.
+            PolicyError, StoreError: as ``look`` and ``walk``.
+        """
+        sight = look(rooms, scope)
+        people = resolve(rooms.policy.catalog, sight.held, rooms.stores, [ref])
+        if not people.people:
+            raise UnknownSubject(nobody_known(rooms, sight, [ref]))
+        walked = walk(rooms.policy.catalog, sight.held, rooms.stores, people)
+        reach = extent(rooms.policy.catalog, sight.held, walked, {}, sight.plan)
+        chosen = {name: sorted(found | reach.fields.get(name, frozenset())) for name, found in {**reach.fields, **reach.going}.items()}
+        return cls(sight, people, walked, chosen)
+
+    def write(self, rooms: Rooms, raw: IO[bytes] | io.RawIOBase, holds: Sequence[Json] = ()) -> tuple[dict[str, int], int, tuple[str, ...]]:
+        """The ZIP, into ``raw``: records per collection, files, and what could not be read. ``holds`` are told in it.
+
+        Raises:
+            StoreError: a store could not be reached; what was written is of no use.
+        """
+        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+            return _fill(rooms, self.sight, self.walked, self.chosen, archive, holds)
 
 
 @contextmanager
-def _new_file(to: Path) -> Iterator[BinaryIO]:
+def new_file(to: Path) -> Iterator[BinaryIO]:
     """A file under a random name beside ``to``, which gets that name when the block has ended well, and is gone otherwise.
 
     Raises:
@@ -118,16 +150,22 @@ def _give_name(part: Path, to: Path) -> None:
         part.rename(to)
 
 
-def _file(rooms: Rooms, people: Resolved, ref: SubjectRef, scope: Scope) -> str:
+def _file(rooms: Rooms, people: Resolved, ref: SubjectRef, scope: Scope) -> tuple[str, int]:
     """An access request is a request too: who asked for whom, and when, stays in the journal."""
     main = next(one for one in people.people if one.kind == ref.kind)
     (number,) = rooms.journal.register(main.kind, [main.identifiers])
     (request,) = rooms.journal.file([Filing("access", number, main.kind, scope_json(scope), "data subject", "proven by the caller")])
-    return request.id
+    return request.id, number
+
+
+def _holds_shown(rooms: Rooms, number: int) -> list[Json]:
+    """The holds on a person that they are told of: those that stand, and that no gag hides."""
+    now = rooms.clock.now()
+    return [shown(one) for one in rooms.journal.holds(number) if one.stands(now) and not one.gagged(now)]
 
 
 def _fill(
-    rooms: Rooms, sight: Sight, walked: Walked, places: Mapping[str, Sequence[int]], archive: zipfile.ZipFile
+    rooms: Rooms, sight: Sight, walked: Walked, places: Mapping[str, Sequence[int]], archive: zipfile.ZipFile, holds: Sequence[Json]
 ) -> tuple[dict[str, int], int, tuple[str, ...]]:
     counts: dict[str, int] = {}
     sections: list[str] = []
@@ -159,6 +197,9 @@ def _fill(
         archive.writestr(f"data/{address}.json", _bytes(json.dumps(shown, ensure_ascii=False, indent=1)))
         sections.append(_section(address, shown, files.named.get(address, {})))
     archive.writestr("files.json", _bytes(json.dumps(files.named, ensure_ascii=False, indent=1)))
+    if holds:
+        archive.writestr("holds.json", _bytes(json.dumps(holds, ensure_ascii=False, indent=1)))
+        sections.append(_section("holds: what we must keep, and until when", [dict(one) for one in holds if isinstance(one, Mapping)], {}))
     archive.writestr("index.html", _bytes(_page(rooms.policy.controller.name, sections, unreadable)))
     return counts, len(files.taken), tuple(unreadable)
 

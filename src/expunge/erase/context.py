@@ -45,6 +45,10 @@ class Keys(Sealer, Protocol):
         """Undo ``hide``; destroyed keys stay destroyed."""
         ...
 
+    def stream_keys(self, space: str, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Keys to seal files with; destroyed ones are absent. Don't keep them."""
+        ...
+
     def close_epoch(self) -> datetime:
         """Make every destruction until now final; when (UTC)."""
         ...

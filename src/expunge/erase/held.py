@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from expunge.erase.extent import Extent, captured, extent
-from expunge.erase.plan import make_plan
+from expunge.erase.plan import make_plan, scope_json
 from expunge.erase.subjects import Person, Resolved, SubjectRef, resolve
 from expunge.erase.walk import Rows, Walked, walk
 from expunge.journal import Journal
@@ -99,13 +99,12 @@ def keep_back(held: Ownership, walked: Walked, under: Held) -> KeptBack:
     """What of a search's rows must stay. Pure."""
     holds: set[str] = set()
     kept: dict[str, set[int]] = {}
-    for address, addresses in under.records.items():
-        places = walked.rows[address].places if address in walked.rows else {}
-        found = {places[one]: hold for one, hold in addresses.items() if one in places} if places else {}
+    for address, directly in under.records.items():
+        places = walked.rows[address].places if address in walked.rows else dict[str, int]()
+        found = {places[one]: hold for one, hold in directly.items() if one in places} if places else {}
         kept[address] = set(found)
         holds.update(found.values())
-    named: dict[tuple[str, str], Mapping[str, str]] = dict(under.referred)
-    for (address, name), values in named.items():
+    for (address, name), values in under.referred.items():
         rows = walked.rows.get(address)
         if rows is not None and len(rows):
             found = {
@@ -119,9 +118,9 @@ def keep_back(held: Ownership, walked: Walked, under: Held) -> KeptBack:
         return KeptBack()
     closed = _with_what_they_refer_to(links(held), walked.rows, kept)
     requests = frozenset(walked.rows[address].ordinals[place] for address, places in closed.items() for place in places)
-    places = {address: frozenset(found) for address, found in closed.items() if found}
-    addresses = {name: frozenset(walked.rows[name].addresses[place] for place in found) for name, found in places.items()}
-    return KeptBack(places, addresses, requests, frozenset(holds))
+    stays = {address: frozenset(chosen) for address, chosen in closed.items() if chosen}
+    addresses = {address: frozenset(walked.rows[address].addresses[place] for place in chosen) for address, chosen in stays.items()}
+    return KeptBack(stays, addresses, requests, frozenset(holds))
 
 
 def without(reach: Extent, kept: KeptBack) -> Extent:
@@ -194,6 +193,20 @@ def scope_of_hold(hold: Hold) -> Scope:
         Span(edges[0], edges[1]) if edges is not None else None,
         hold.items,
     )
+
+
+def shown(hold: Hold) -> Json:
+    """A hold as the person it is about may see it."""
+    scope = {name: value for name, value in scope_json(scope_of_hold(hold)).items() if name != "items"}
+    return {
+        "hold": hold.id,
+        "authority": hold.authority,
+        "reason": hold.reason,
+        "scope": "everything" if hold.whole else scope,
+        "since": hold.placed_at.isoformat(),
+        "until": hold.until.isoformat() if hold.until else None,
+        "confirmed": hold.confirmed_at is not None,
+    }
 
 
 def links(held: Ownership) -> Links:

@@ -22,6 +22,7 @@ from expunge.journal.idles import Idles
 from expunge.journal.incidents import Incidents
 from expunge.journal.letters import Letters
 from expunge.journal.patrols import Patrols
+from expunge.journal.preserved import PreservedCopies
 from expunge.journal.receipts import Receipts
 from expunge.journal.registry import Registry
 from expunge.journal.schedules import Schedules
@@ -42,7 +43,9 @@ _PATIENCE = timedelta(seconds=10)
 class Journal(
     Registry,
     Endings,
-    Holds, Windows,
+    Holds,
+    Windows,
+    PreservedCopies,
     Steps,
     Targets,
     Receipts,

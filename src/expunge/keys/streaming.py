@@ -50,6 +50,43 @@ def seal_chunks(key: bytes, chunks: Iterable[bytes], *, bound_to: bytes) -> Iter
     yield cipher.encrypt(_nonce(prefix, number, last=True), bytes(held), None)
 
 
+class SealedWriter(io.RawIOBase):
+    """Seals what is written into it, as ``seal_chunks`` does, holding at most two segments in memory. Whole only when closed."""
+
+    def __init__(self, file: BinaryIO, key: bytes, *, bound_to: bytes) -> None:
+        """Begin in ``file``, which stays the caller's to close; ``key`` has 32 bytes, ``bound_to`` is authenticated, not stored."""
+        super().__init__()
+        salt, self._prefix = os.urandom(_SALT), os.urandom(_PREFIX)
+        self._file = file
+        self._cipher = _cipher(key, salt, bound_to)
+        self._held = bytearray()
+        self._number, self._room = 0, _PLAIN - _HEADER
+        file.write(bytes([_HEADER]) + salt + self._prefix)
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # a narrower buffer type than any
+        """Take all of it; how many bytes."""
+        self._held += chunk
+        while len(self._held) > self._room:
+            self._seal(last=False)
+        return len(chunk)
+
+    def close(self) -> None:
+        """Seal what is left, as the last segment. Idempotent."""
+        if not self.closed:
+            self._seal(last=True)
+        super().close()
+
+    def _seal(self, *, last: bool) -> None:
+        plain = bytes(self._held) if last else bytes(self._held[: self._room])
+        self._file.write(self._cipher.encrypt(_nonce(self._prefix, self._number, last=last), plain, None))
+        del self._held[: len(plain)]
+        self._number, self._room = self._number + 1, _PLAIN
+
+
 class SealedReader(io.RawIOBase):
     """Sealed media as a seekable, readable file of its plaintext; wrap it in ``io.BufferedReader`` for small reads.
 
