@@ -13,7 +13,7 @@ import pytest
 from expunge.app.families import Families
 from expunge.app.kin import Kin
 from expunge.app.library import Expunge
-from expunge.errors import InvalidRequest, UnknownRequest
+from expunge.errors import InvalidRequest, StoreError, UnknownRequest
 from expunge.evidence.receipts import read_entry
 from expunge.evidence.trust import Trust
 from expunge.family.age_screen import Age
@@ -390,3 +390,70 @@ def test_a_claimed_recording_goes_with_the_child_and_at_once_without_consent(pla
     family.claim("app.clips/c5", LOU, "household:1")
     library.work()
     assert sql(place, "select id from clips order by id") == [("c3",), ("c4",)]
+
+
+def test_nobody_is_asked_without_end(family: Families, clock: FakeClock) -> None:
+    for _ in range(3):
+        asked = family.ask(KIM, MUM, "card", ["respond"])
+        for _ in range(3):
+            family.answer(asked.id, {"stand_in": "no"})
+    with pytest.raises(InvalidRequest, match="3 times in 7 days"):
+        family.ask(KIM, MUM, "card", ["respond"])
+    clock.tick(8 * DAY)
+    agreed(family, KIM, MUM, "respond")
+    assert given(family, KIM, "respond")
+
+
+def test_an_erasure_that_can_t_be_filed_now_waits_longer_each_time_and_is_told(
+    place: Place, library: Expunge, family: Families, clock: FakeClock
+) -> None:
+    agreed(family)
+    sql(place, "alter table clicks rename to elsewhere")
+    settled = family.withdraw(KIM, MUM, ["improve"])
+    assert (settled.waiting, settled.filed) == (1, 0)
+    assert not given(family, KIM, "improve")
+    assert [one.control for one in library.incidents()] == ["consent:erasures"]
+    assert family.settle().waiting == 0, "not asked again at once"
+    clock.tick(timedelta(seconds=10))
+    assert family.settle().waiting == 1
+    sql(place, "alter table elsewhere rename to clicks")
+    clock.tick(timedelta(hours=1))
+    assert family.settle().filed == 1
+    assert library.incidents() == []
+    library.work()
+    assert sql(place, "select id from clicks") == [(2,)]
+
+
+def test_a_claim_on_what_is_gone_is_looked_at_once(place: Place, library: Expunge, family: Families, clock: FakeClock) -> None:
+    agreed(family, KIM, MUM, "respond")
+    family.claim("app.clips/c2", KIM, "household:1")
+    sql(place, "delete from clips where id = 'c2'")
+    clock.tick(31 * DAY)
+    assert len(library.rooms.journal.due_claims()) == 1
+    assert family.settle().filed == 0
+    assert library.rooms.journal.due_claims() == []
+
+
+def test_a_guardian_whom_a_court_bars_and_lets_back(family: Families) -> None:
+    family.end_guardian(KIM, MUM, because="court order")
+    assert family.show(KIM).guardians == ()
+    family.guardian(KIM, MUM, evidence="court order lifted")
+    assert family.show(KIM).guardians == (MUM,)
+
+
+def test_a_no_waits_for_no_store(place: Place, library: Expunge, family: Families) -> None:
+    agreed(family)
+    family.guardian(KIM, DAD, evidence="birth certificate seen")
+    app = place.folder / "app.db"
+    app.rename(place.folder / "away.db")
+    with opened(place) as other:
+        elsewhere = Families(other)
+        with pytest.raises(StoreError):
+            elsewhere.withdraw(KIM, "adult:20")
+        with pytest.raises(StoreError):
+            elsewhere.withdraw("child:999", MUM)
+        assert elsewhere.withdraw(KIM, MUM, ["improve"]).waiting == 1
+        assert elsewhere.withdraw(KIM, DAD, ["respond"]).filed == 0
+    (place.folder / "away.db").rename(app)
+    assert not given(family, KIM, "improve")
+    assert not given(family, KIM, "respond")

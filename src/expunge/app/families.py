@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from expunge.app.family_duties import (
     Settled,
@@ -23,9 +23,9 @@ from expunge.app.family_duties import (
 )
 from expunge.app.family_views import Agreed, Household, agreement, household
 from expunge.app.item_claims import claim, erase_due
-from expunge.app.kin import Kin, Person, require_guardian
+from expunge.app.kin import Kin, Person, remembered, require_guardian
 from expunge.app.library import Expunge
-from expunge.errors import InvalidRequest
+from expunge.errors import InvalidRequest, PolicyError, StoreError
 from expunge.family.age_screen import Age, answer, remembers, screen
 from expunge.family.asked import Wording, wording
 from expunge.family.methods import Message, Opening, Outcome, Provider, Result, method, methods, next_questions
@@ -37,6 +37,9 @@ from expunge.journal.households import Guardianship, ItemClaim
 from expunge.policy.matters import discloses, require_matters
 from expunge.ports import Letter
 from expunge.terms import Identifier, Json
+
+ASKED_WITHIN, MOST_ASKED, MOST_FAILED = timedelta(days=7), 10, 3
+"""Three failed askings a week keep the chance of guessing through all of them below one in five hundred; ten messages are no flood."""
 
 OWN = "own word"
 """The method of somebody who decides for themself: they were asked where they are signed in."""
@@ -126,6 +129,7 @@ class Families:
         open_ = wanted if matters else tuple(each for each in wanted if self._may_ask(ward, decider, str(each)))
         if not open_:
             raise InvalidRequest("everything is agreed to already, or is being asked")
+        self._require_patience(ward)
         words = wording(policy, ward.kind, open_)
         reference = fresh_id("ask")
         begun = one.begin(Opening(reference, words.text, to, policy.family.confirm_after, dict(given or {})))
@@ -191,15 +195,14 @@ class Families:
 
         Raises:
             InvalidRequest: no such matter, or somebody who has no say.
-            UnknownSubject, PolicyError: as the stores say.
+            UnknownSubject, PolicyError, StoreError: the stores are needed to know who decides, and can't tell.
         """
-        ward, decider = self._pair(child, guardian)
+        ward, decider = self._pair_even_so(child, guardian)
         wanted = require_matters(self._library.policy, ward.kind, matters)
         words = [Word(ward.number, str(one), decider.number, Event.WITHDRAWN) for one in wanted]
         self._rooms.journal.record_consents(words, by="guardian", names={ward.number: ward.text})
         settled = Settled()
-        mine = [one for one in self._rooms.journal.open_duties() if one.subject == ward.number]
-        carry_out(self._library, mine, settled)
+        carry_out(self._library, self._rooms.journal.open_duties(ward.number), settled)
         return settled
 
     def settle(self) -> Settled:
@@ -242,7 +245,7 @@ class Families:
         words = [Word(ward.number, one.matter, decider.number, Event.ENDED) for one in threads]
         self._rooms.journal.record_consents(words, by="operator", names={ward.number: ward.text})
         settled = Settled()
-        carry_out(self._library, [one for one in self._rooms.journal.open_duties() if one.subject == ward.number], settled)
+        carry_out(self._library, self._rooms.journal.open_duties(ward.number), settled)
         return settled
 
     def admits(self, subjects: Sequence[str], matter: str) -> Admitted:
@@ -290,6 +293,36 @@ class Families:
         minor = self._library.policy.catalog.kinds[ward.kind].minor
         require_guardian(ward, decider, minor, kin.guardians([ward]) if minor else {})
         return ward, decider
+
+    def _pair_even_so(self, child: str, guardian: str) -> tuple[Person, Person]:
+        """As ``_pair``; where the stores can't tell, whoever had a say before has one now: a no waits for nothing."""
+        try:
+            return self._pair(child, guardian)
+        except (StoreError, PolicyError):
+            held = remembered(self._rooms, [child, guardian])
+            if held is None:
+                raise
+            ward, decider = held
+            newest = {one.guardian: one for one in self._rooms.journal.guardianships([ward.number])}
+            spoke = any(one.word.guardian == decider.number for one in self._rooms.journal.consents([ward.number]))
+            recorded = newest.get(decider.number)
+            if (recorded is None and not spoke) or (recorded is not None and recorded.ended_at is not None):
+                raise
+            return ward, decider
+
+    def _require_patience(self, ward: Person) -> None:
+        """Refuse to ask about one child without end: each failed asking is a chance to guess, each message somebody's post.
+
+        Raises:
+            InvalidRequest: too many in the last week.
+        """
+        since = self._rooms.clock.now() - ASKED_WITHIN
+        recent = [one for one in self._rooms.journal.askings([ward.number]) if one.asked_at > since]
+        if len(recent) >= MOST_ASKED or sum(one.outcome == "failed" for one in recent) >= MOST_FAILED:
+            days = ASKED_WITHIN.days
+            raise InvalidRequest(
+                f"this child's guardians were asked {len(recent)} times in {days} days; wait, or write to them by yourself"
+            )
 
     def _may_ask(self, ward: Person, decider: Person, matter: str) -> bool:
         held = [one for one in self._rooms.journal.consents([ward.number]) if one.word.guardian == decider.number]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from expunge.app.library import Expunge
 from expunge.erase.intake import INCIDENT_CLOCK, Started
@@ -26,6 +27,9 @@ EVIDENCE = "consent-evidence/1"
 CONTROL = "consent:erasures"
 """The control that a no leads to an erasure: it passes when none is waiting to be filed."""
 OWNER = "privacy engineer"
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
+"""Between tries to file an erasure: soon, for a no acts within seconds, and not so often that a store that is away is asked for nothing."""
 
 _ARRIVED = (LetterState.SENT, LetterState.DELIVERED)
 
@@ -153,12 +157,13 @@ def carry_out(library: Expunge, duties: Sequence[Duty], settled: Settled, *, req
             done |= {one.id: ("nothing-found", None) for one in group}
         except ExpungeError as fault:  # what can't be planned now must not keep others waiting; somebody has to look
             settled.waiting += len(group)
+            library.rooms.journal.duties_failed([one.id for one in group], FIRST_WAIT, LONGEST_WAIT)
             due = library.rooms.clock.now() + INCIDENT_CLOCK
             library.rooms.journal.open_incident(fault.code, CONTROL, owner=OWNER, due=due, note=str(fault))
         else:
             done |= _outcomes(group, started)
             settled.runs += [run.id for run in started.runs]
-    if not settled.waiting:
+    if done and not settled.waiting:
         library.rooms.journal.passed(CONTROL)
     settled.filed += sum(outcome == "filed" for outcome, _ in done.values())
     library.rooms.journal.duties_done(done)

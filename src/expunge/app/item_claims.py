@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from expunge.app.family_duties import Settled
+from expunge.app.family_duties import FIRST_WAIT, Settled
 from expunge.app.kin import Kin, Person
 from expunge.app.library import Expunge
 from expunge.erase.context import look
 from expunge.erase.extent import captured, known_items
 from expunge.erase.subjects import parse_subject, resolve
 from expunge.erase.walk import Rows, walk
-from expunge.errors import InvalidRequest, StoreError, UnknownSubject
+from expunge.errors import ExpungeError, InvalidRequest, UnknownSubject
 from expunge.journal.households import ItemClaim
 from expunge.policy.catalog import CollectionNote
 from expunge.policy.matters import Matter, matter_for
@@ -118,13 +118,13 @@ def _erase(library: Expunge, claims: Sequence[ItemClaim], settled: Settled, auth
         items = tuple(sorted(str(one.item) for one in held))
         try:
             started = library.request([text], Scope(items=items), requester="member of the household", authority=authority, by="claims")
-        except (UnknownSubject, InvalidRequest):
-            continue  # the record or its household is gone already; the claim stays as it is told
-        except StoreError:
+        except (UnknownSubject, InvalidRequest):  # the record or its household is gone already; the claim stays, as it is told
+            library.rooms.journal.claims_done([one.id for one in held], None)
+        except ExpungeError:  # a store is away, or the plan is in trouble: that has incidents of its own
             settled.waiting += len(held)
-            continue
-        if (request := started.requests[0]) is not None:
-            for one in held:
-                library.rooms.journal.claim_filed(one.id, request.id)
-            settled.filed += 1
+            library.rooms.journal.claims_failed([one.id for one in held], library.rooms.clock.now() + FIRST_WAIT)
+        else:
+            request = started.requests[0]
+            library.rooms.journal.claims_done([one.id for one in held], request.id if request is not None else None)
+            settled.filed += request is not None
             settled.runs += [run.id for run in started.runs]

@@ -7,15 +7,16 @@ Set-wise: one query per declared reference, whatever the number of people. What 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from expunge.erase.context import Rooms, look
+from expunge.erase.context import Rooms
 from expunge.erase.subjects import SubjectRef, parse_subject, resolve
-from expunge.errors import InvalidRequest, UnknownSubject
+from expunge.errors import InvalidRequest, Unavailable, UnknownSubject
 from expunge.policy.catalog import SubjectKind
-from expunge.policy.ownership import Ownership, Root
+from expunge.policy.ownership import Ownership, Root, ownership
 from expunge.stores.values import key_text, spelled
-from expunge.terms import Identifier, Scope, Selector, Value, text_of
+from expunge.terms import Identifier, Selector, Shape, Value, text_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,9 +51,13 @@ class Kin:
     """What the stores say now. Made anew for every question: families change."""
 
     def __init__(self, rooms: Rooms) -> None:
-        """Ask the stores what they are."""
+        """Ask the stores what they are. Whether an erasure could be planned now does not matter here, nor a store that names nobody."""
         self._rooms = rooms
-        self._held: Ownership = look(rooms, Scope(), tolerate=True).held
+        shapes: dict[str, tuple[Shape, ...]] = {}
+        for name in rooms.policy.catalog.stores:
+            with suppress(Unavailable):  # whoever asks it for people is told
+                shapes[name] = rooms.stores[name].describe()
+        self._held: Ownership = ownership(rooms.policy.catalog, shapes)
 
     def people(self, texts: Sequence[str]) -> list[Person]:
         """Those named, in order, each registered. Who is named by the kind's key need not be in any store yet: a parent is asked first.
@@ -107,12 +112,13 @@ class Kin:
             people = self._registered([(guardian, (Identifier(known.key, key),)) for _, key in pairs])
             for (ward, _), person in zip(pairs, people, strict=True):
                 found[wards[ward].number].append(person)
-        for one in journal.guardianships(found):
-            held = found[one.child]
+        newest = {(one.child, one.guardian): one for one in journal.guardianships(found)}
+        for (child, who), one in newest.items():
+            held = found[child]
             if one.ended_at is not None:
-                held[:] = [person for person in held if person.number != one.guardian]
-            elif all(person.number != one.guardian for person in held):
-                held.append(Person("", "", one.guardian, ()))
+                held[:] = [person for person in held if person.number != who]
+            elif all(person.number != who for person in held):
+                held.append(Person("", "", who, ()))
         return found
 
     def _ward_links(self, kind: str) -> list[_Link]:
@@ -171,6 +177,19 @@ class _Pointing:
     owned_field: str
     owner: str
     owner_field: str
+
+
+def remembered(rooms: Rooms, texts: Sequence[str]) -> list[Person] | None:
+    """Those named by their kind's key, as far as the journal knows them, without asking any store; ``None``: it does not know all."""
+    found: list[Person] = []
+    for text in texts:
+        ref = parse_subject(text, rooms.policy.catalog)
+        key = Identifier(rooms.policy.catalog.kinds[ref.kind].key, ref.value)
+        number = rooms.journal.known(ref.kind, [key]).get(key) if ref.identity == key.type else None
+        if number is None:
+            return None
+        found.append(Person(ref.kind, ref.value, number, (key,)))
+    return found
 
 
 def require_guardian(child: Person, guardian: Person, minor: bool, guardians: Mapping[int, Sequence[Person]]) -> None:  # noqa: FBT001  # a fact of the kind, given where it is known

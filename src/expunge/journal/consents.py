@@ -14,18 +14,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import SystemRandom
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from expunge.errors import KeyDestroyed, KeySealed
+from expunge.journal.backoff import backoff
 from expunge.journal.consent_states import Event, State, Thread, follow, is_given
 from expunge.journal.database import chunks
 from expunge.journal.desk import Desk
 from expunge.journal.schema import counters
-from expunge.journal.schema_family import consents, duties
+from expunge.journal.schema_family import consent_ends, consents, duties
 
 _COUNTER = "consent"
+_RANDOM = SystemRandom()
 _SUBJECT_SPACE = "subject"
 _BOUND = b"journal/consent"
 
@@ -185,19 +188,29 @@ class Consents(Desk):
         now = self._clock.now()
         with self._database.writing() as connection:
             self._database.lock(connection, _COUNTER)
-            rows = connection.execute(_newest(consents.c.until <= now, None, state=State.GIVEN).limit(limit)).all()
-            words = [Word(row.subject, row.matter, row.guardian, Event.EXPIRED) for row in rows]
+            over = list(connection.scalars(select(consent_ends.c.number).where(consent_ends.c.until <= now).limit(limit)))
+            words: list[Word] = []
+            for chunk in chunks(over):
+                words += [
+                    Word(row.subject, row.matter, row.guardian, Event.EXPIRED)
+                    for row in connection.execute(
+                        select(consents).where(consents.c.number.in_(chunk), ~_newer()).order_by(consents.c.number)
+                    )
+                ]
+                connection.execute(consent_ends.delete().where(consent_ends.c.number.in_(chunk)))
             if words:
                 self._append(connection, words, _ledger(connection, words), "time", now)
         return len(words)
 
-    def open_duties(self, limit: int = 1_000) -> list[Duty]:
-        """What has yet to be erased because of a no, a lapse or an end, oldest first.
+    def open_duties(self, subject: int | None = None, limit: int = 1_000) -> list[Duty]:
+        """What has yet to be erased (of one person) because of a no, a lapse or an end, oldest first.
 
         Who is inside an undo window can't be named and is left out: all of theirs is hidden, and goes or comes back as a whole.
         """
         with self._database.reading() as connection:
-            rows = connection.execute(select(duties).where(duties.c.done_at.is_(None)).order_by(duties.c.id).limit(limit)).all()
+            due = duties.c.done_at.is_(None) & (duties.c.due <= self._clock.now())
+            due = due if subject is None else due & (duties.c.subject == subject)
+            rows = connection.execute(select(duties).where(due).order_by(duties.c.id).limit(limit)).all()
         names, hidden = self._named({row.subject: row.sealed for row in rows if row.sealed is not None})
         return [_duty(row, names) for row in rows if row.subject not in hidden]
 
@@ -208,6 +221,15 @@ class Consents(Desk):
             for id_, (outcome, request_id) in done.items():
                 change = update(duties).where(duties.c.id == id_, duties.c.done_at.is_(None))
                 connection.execute(change.values(outcome=outcome, request_id=request_id, done_at=now, sealed=None))
+
+    def duties_failed(self, ids: Collection[int], first: timedelta, longest: timedelta) -> None:
+        """Say that these can't be done now: the next try waits, twice as long each time, from ``first`` to ``longest``."""
+        now = self._clock.now()
+        with self._database.writing() as connection:
+            for chunk in chunks(ids):
+                for row in connection.execute(select(duties.c.id, duties.c.tries).where(duties.c.id.in_(chunk))).all():
+                    due = now + backoff(row.tries + 1, first, longest, _RANDOM)
+                    connection.execute(update(duties).where(duties.c.id == row.id).values(tries=row.tries + 1, due=due))
 
     def duties(self, subject: int) -> list[Duty]:
         """All duties that ever arose for a person, oldest first, without their name."""
@@ -251,8 +273,12 @@ class Consents(Desk):
         numbers = self._database.allocate(connection, _COUNTER, len(rows))
         filled = [{**row, "number": number, "sealed": ledger.sealed.get(row["subject"])} for row, number in zip(rows, numbers, strict=True)]
         connection.execute(consents.insert(), filled)
+        ends = [{"number": number, "until": word.until} for number, word in zip(numbers, words, strict=True) if word.until is not None]
+        if ends:
+            connection.execute(consent_ends.insert(), ends)
+        shared = {"at": now, "due": now, "tries": 0}
         due = [
-            {"subject": subject, "why": why, "matters": sorted(set(matters)), "sealed": ledger.sealed.get(subject), "at": now}
+            {**shared, "subject": subject, "why": why, "matters": sorted(set(matters)), "sealed": ledger.sealed.get(subject)}
             for (subject, why), matters in owed.items()
         ]
         if due:
@@ -268,13 +294,15 @@ def _ledger(connection: Connection, words: Iterable[Word]) -> _Ledger:
     return held
 
 
-def _newest(where: ColumnElement[bool], at: datetime | None, *, state: State | None = None) -> Any:
-    """The newest row of every thread to which ``where`` applies (as of ``at``); with ``state``, of those that stand there now."""
-    if state is not None:
-        later = consents.alias("later")
-        same = (later.c.subject == consents.c.subject) & (later.c.matter == consents.c.matter) & (later.c.guardian == consents.c.guardian)
-        newer = select(later.c.number).where(same, later.c.number > consents.c.number).exists()
-        return select(consents).where(where, consents.c.state == state, ~newer).order_by(consents.c.number)
+def _newer() -> ColumnElement[bool]:
+    """That a row's thread has a newer one."""
+    later = consents.alias("later")
+    same = (later.c.subject == consents.c.subject) & (later.c.matter == consents.c.matter) & (later.c.guardian == consents.c.guardian)
+    return select(later.c.number).where(same, later.c.number > consents.c.number).exists()
+
+
+def _newest(where: ColumnElement[bool], at: datetime | None) -> Select[Any]:
+    """The newest row of every thread to which ``where`` applies (as of ``at``)."""
     then = where if at is None else where & (consents.c.at <= at)
     newest = select(func.max(consents.c.number)).where(then).group_by(consents.c.subject, consents.c.matter, consents.c.guardian)
     return select(consents).where(consents.c.number.in_(newest))

@@ -167,7 +167,8 @@ class Households(Desk):
         plain = json.dumps([item, household_text]).encode()
         box = self._sealer.seal(_SUBJECT_SPACE, household, plain, bound_to=_bound(digest))
         row = {"id": fresh_id("clm"), "item": digest, "subject": subject, "household": household, "category": category}
-        row |= {"captured_at": captured_at, "ends_at": ends_at, "sealed": box, "claimed_by": by, "at": self._clock.now()}
+        now = self._clock.now()
+        row |= {"captured_at": captured_at, "ends_at": ends_at, "sealed": box, "claimed_by": by, "at": now, "due": now}
         with self._database.writing() as connection:
             self._database.insert_new(connection, claims, [row])
             held = connection.execute(select(claims).where(claims.c.item == digest)).one()
@@ -180,13 +181,20 @@ class Households(Desk):
         final = (RequestStatus.WITHDRAWN, RequestStatus.NOTHING_FOUND)
         whole = (requests.c.subject == claims.c.subject) & (requests.c.kind == "erase") & requests.c.status.not_in(final)
         erased = select(requests.c.id).where(whole, requests.c.scope_digest == self._digest("scope", EVERYTHING)).exists()
-        due = claims.c.request_id.is_(None) & (or_(claims.c.ends_at <= self._clock.now(), erased))
+        now = self._clock.now()
+        due = claims.c.done_at.is_(None) & (claims.c.due <= now) & (or_(claims.c.ends_at <= now, erased))
         return self._claims(select(claims).where(due).order_by(claims.c.at).limit(limit))
 
-    def claim_filed(self, claim_id: str, request_id: str) -> None:
-        """Say which request erases a claimed record."""
+    def claims_done(self, claim_ids: Collection[str], request_id: str | None) -> None:
+        """Say which request erases these claimed records; ``None``: they are gone already."""
         with self._database.writing() as connection:
-            connection.execute(update(claims).where(claims.c.id == claim_id).values(request_id=request_id))
+            change = update(claims).where(claims.c.id.in_(claim_ids), claims.c.done_at.is_(None))
+            connection.execute(change.values(request_id=request_id, done_at=self._clock.now()))
+
+    def claims_failed(self, claim_ids: Collection[str], again: datetime) -> None:
+        """Say that the erasure of these can't be filed before then."""
+        with self._database.writing() as connection:
+            connection.execute(update(claims).where(claims.c.id.in_(claim_ids)).values(due=again))
 
     def item_claims(self, subjects_: Collection[int]) -> list[ItemClaim]:
         """What was claimed for these people, oldest first; without the record's address where the household's key is gone or hidden."""

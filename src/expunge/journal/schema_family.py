@@ -6,7 +6,7 @@ person (their address, the answers that are expected) is sealed under a key of t
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from expunge.journal.schema import Instant, JsonText, Serial, metadata
 
@@ -34,6 +34,7 @@ askings = Table(
     # Where in the evidence log it stands that it was destroyed; none: not yet said.
     Column("leaf", BigInteger),
     Index("journal_askings_due", "due", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
+    Index("journal_askings_unproven", "ended_at", sqlite_where=text("leaf IS NULL"), postgresql_where=text("leaf IS NULL")),
     Index("journal_askings_subject", "subject"),
 )
 
@@ -61,6 +62,15 @@ consents = Table(
     Index("journal_consents_thread", "subject", "matter", "guardian", "number"),
 )
 
+consent_ends = Table(
+    # The yeses that a time will end, until it has or until somebody took them back: what has to be looked at is always this short.
+    "journal_consent_ends",
+    metadata,
+    Column("number", BigInteger, ForeignKey("journal_consents.number"), primary_key=True, autoincrement=False),
+    Column("until", Instant, nullable=False),
+    Index("journal_consent_ends_until", "until"),
+)
+
 duties = Table(
     # What a no or a lapse obliges to erase: written with the event, done when the request is filed. Whom it is about is sealed.
     "journal_consent_duties",
@@ -71,9 +81,14 @@ duties = Table(
     Column("matters", JsonText, nullable=False),
     Column("sealed", LargeBinary),
     Column("at", Instant, nullable=False),
+    # After a try that failed: how many did, and when the next may be.
+    Column("tries", Integer, nullable=False),
+    Column("due", Instant, nullable=False),
     Column("outcome", Text),
     Column("request_id", Text, ForeignKey("journal_requests.id")),
     Column("done_at", Instant),
+    Index("journal_consent_duties_due", "due", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+    Index("journal_consent_duties_subject", "subject"),
 )
 
 guardians = Table(
@@ -115,5 +130,9 @@ claims = Table(
     Column("claimed_by", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("request_id", Text, ForeignKey("journal_requests.id")),
+    # When its erasure was filed, or it was seen that the record is gone; and after a try that failed, when the next may be.
+    Column("done_at", Instant),
+    Column("due", Instant, nullable=False),
     Index("journal_item_claims_subject", "subject"),
+    Index("journal_item_claims_due", "due", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
 )

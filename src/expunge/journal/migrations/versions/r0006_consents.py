@@ -10,6 +10,8 @@ down_revision = "0005"
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OPEN = sa.text("ended_at IS NULL")
+_UNPROVEN = sa.text("leaf IS NULL")
+_NOT_DONE = sa.text("done_at IS NULL")
 
 
 def upgrade() -> None:
@@ -46,6 +48,7 @@ def _askings_and_consents() -> None:
     )
     op.create_index("journal_askings_due", "journal_askings", ["due"], sqlite_where=_OPEN, postgresql_where=_OPEN)
     op.create_index("journal_askings_subject", "journal_askings", ["subject"])
+    op.create_index("journal_askings_unproven", "journal_askings", ["ended_at"], sqlite_where=_UNPROVEN, postgresql_where=_UNPROVEN)
     op.create_table(
         "journal_consents",
         sa.Column("number", sa.BigInteger(), nullable=False),
@@ -70,6 +73,14 @@ def _askings_and_consents() -> None:
     )
     op.create_index("journal_consents_thread", "journal_consents", ["subject", "matter", "guardian", "number"])
     op.create_table(
+        "journal_consent_ends",
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["number"], ["journal_consents.number"]),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("journal_consent_ends_until", "journal_consent_ends", ["until"])
+    op.create_table(
         "journal_consent_duties",
         sa.Column("id", _SERIAL, nullable=False),
         sa.Column("subject", sa.BigInteger(), nullable=False),
@@ -77,6 +88,8 @@ def _askings_and_consents() -> None:
         sa.Column("matters", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary()),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.Text()),
         sa.Column("request_id", sa.Text()),
         sa.Column("done_at", sa.BigInteger()),
@@ -84,6 +97,8 @@ def _askings_and_consents() -> None:
         sa.ForeignKeyConstraint(["request_id"], ["journal_requests.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("journal_consent_duties_due", "journal_consent_duties", ["due"], sqlite_where=_NOT_DONE, postgresql_where=_NOT_DONE)
+    op.create_index("journal_consent_duties_subject", "journal_consent_duties", ["subject"])
 
 
 def _people_and_items() -> None:
@@ -122,9 +137,12 @@ def _people_and_items() -> None:
         sa.Column("claimed_by", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("request_id", sa.Text()),
+        sa.Column("done_at", sa.BigInteger()),
+        sa.Column("due", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["subject"], ["journal_subjects.number"]),
         sa.ForeignKeyConstraint(["household"], ["journal_subjects.number"]),
         sa.ForeignKeyConstraint(["request_id"], ["journal_requests.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("journal_item_claims_due", "journal_item_claims", ["due"], sqlite_where=_NOT_DONE, postgresql_where=_NOT_DONE)
     op.create_index("journal_item_claims_subject", "journal_item_claims", ["subject"])
