@@ -32,9 +32,6 @@ KINDS = ("email", "device_id", "serial", "text")
 
 NAMELESS = (
     "columns of fixed width",
-    "SQLite, rows deleted",
-    "SQLite, table dropped",
-    "SQLite's write-ahead log",
     "DuckDB",
     "MessagePack",
     "Protocol Buffers",
