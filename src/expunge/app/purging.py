@@ -59,7 +59,8 @@ def purge(rooms: Rooms, categories: Sequence[str], before: datetime, *, because:
     found: Counter[str] = Counter()
     cut: Counter[str] = Counter()
     for target in work.targets:
-        (cut if target.act.startswith(("unlink:", "break:")) else found)[target.collection] += len(target.addresses)
+        if target.addresses:
+            (cut if target.act.startswith(("unlink:", "break:")) else found)[target.collection] += len(target.addresses)
     told = Purge(tuple(categories), before, dict(sorted(found.items())), dict(sorted(cut.items())), order.unreached, held)
     if dry_run or not order.endings:
         return told

@@ -117,10 +117,10 @@ def _drawing(ages: Sequence[Ages]) -> str:
 
 def _scale(height: int) -> list[str]:
     """The percentages above the bars, and the line at which terms end."""
-    marks = [(0, "new"), (QUARTERS // 4, "half"), (QUARTERS // 2, "term"), (QUARTERS, "twice")]
+    marks = [(0, "new"), (QUARTERS // 4, "half"), (QUARTERS // 2, "term")]
     ends = _x(QUARTERS // 2) - _GAP // 2
     texts = [f'<text x="{_x(place) - _GAP // 2}" y="{_TOP - 28}" class="mark">{word}</text>' for place, word in marks]
-    texts.append(f'<text x="{_x(QUARTERS) + _BAR // 2 + 8}" y="{_TOP - 28}" class="mark">older</text>')
+    texts.append(f'<text x="{_x(QUARTERS) + _BAR // 2}" y="{_TOP - 28}" class="mark">over twice</text>')
     return [*texts, f'<line x1="{ends}" x2="{ends}" y1="{_TOP - 20}" y2="{height - 16}" class="end"/>']
 
 

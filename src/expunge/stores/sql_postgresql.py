@@ -191,7 +191,8 @@ class Postgresql:
         """One statement per batch.
 
         Between locating and erasing a device may have been sold: a record that belongs to somebody else by now, by a field that selected
-        it, is left alone. A field that became null (the owner is gone already) says nothing against it.
+        it, is left alone. A field that became null (the owner is gone already) says nothing against it. So is one whose time has moved out
+        of the selector's range since.
         """
         values = {name: self._settable(table, name, value) for name, value in changes(step).items()}
         change = table.clause.update().values(values) if values else table.clause.delete()
@@ -207,6 +208,9 @@ class Postgresql:
             if name in table.columns and name not in table.key:
                 wanted = holdable(coerce_all(values, table.columns[name].type))
                 yield sa.or_(table.sql(name).is_(None), one_of(table, name, wanted))
+        for name, span in selector.within.items():
+            if name in table.columns:
+                yield sa.or_(table.sql(name).is_(None), within(table, name, span))
 
     def _settable(self, table: Table, name: str, value: object) -> sa.ColumnElement[Any]:
         if value is None:

@@ -22,7 +22,7 @@ from expunge.stores.sql_address import Columns, Key
 from expunge.stores.sql_dialect import FETCH, Apply, Options, Rows, Scan, changes
 from expunge.stores.sql_sqlite_schema import ROWID, tables
 from expunge.stores.sql_sqlite_space import history, rewrite, untouched
-from expunge.stores.sql_sqlite_values import Test, in_span, membership, proposals, reading, storable
+from expunge.stores.sql_sqlite_values import Test, in_span, membership, perhaps_before, proposals, reading, storable
 from expunge.stores.sql_sqlite_verify import count
 from expunge.stores.sql_table import Table
 from expunge.terms import FieldType, Reclaimed, Selector, Step, Value
@@ -99,7 +99,8 @@ class Sqlite:
             return
         tests = [(name, membership(values, table.columns[name].type)) for name, values in wanted.items()]
         tests += [(name, in_span(span)) for name, span in selector.within.items()]
-        query = sa.select(*columns).where(*_calls(connection, table, tests)).order_by(*self._order(table))
+        early = [perhaps_before(table.sql(name), span.end) for name, span in selector.within.items() if span.end is not None]
+        query = sa.select(*columns).where(*early, *_calls(connection, table, tests)).order_by(*self._order(table))
         if selector.present:
             query = query.where(sa.or_(*(table.sql(name).is_not(None) for name in sorted(selector.present))))
         for condition in self._proposed(table, wanted):
@@ -152,7 +153,8 @@ class Sqlite:
         """One prepared statement for all keys.
 
         SQLite hands out the number of a deleted record again. So a record that belongs to somebody else by now, by a field that selected
-        it, is left alone; a field that became null (the owner is gone already) says nothing against it.
+        it, is left alone; a field that became null (the owner is gone already) says nothing against it. So is one whose time has moved out
+        of the selector's range since.
         """
         if table.shape.hangs_on:
             msg = f"{table.name} is an index on {table.shape.hangs_on} and is erased with it"
@@ -162,6 +164,7 @@ class Sqlite:
             for name, values in step.selector.any_of.items()
             if name not in table.key and name in table.columns
         ]
+        ours += [(name, _or_null(in_span(span))) for name, span in step.selector.within.items() if name in table.columns]
         known = [table.sql(name) == sa.bindparam(f"key{at}") for at, name in enumerate(table.key)]
         values = {name: self._settable(table, name, value) for name, value in changes(step).items()}
         change = table.clause.update().values(values) if values else table.clause.delete()
