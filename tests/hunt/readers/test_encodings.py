@@ -10,6 +10,7 @@ import json
 import quopri
 import random
 import urllib.parse
+from collections.abc import Callable
 import zipfile
 
 import numpy as np
@@ -237,7 +238,7 @@ def _hexdump(content: bytes) -> str:
     return "\n".join([*lines, f"{len(content):08x}"])
 
 
-DUMPS = {
+DUMPS: dict[str, Callable[[bytes], str]] = {
     "xxd": _xxd,
     "xxd -c 32": lambda content: _xxd(content, 32),
     "hexdump -C": _hexdump,
