@@ -10,8 +10,8 @@ import json
 import quopri
 import random
 import urllib.parse
-from collections.abc import Callable
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
