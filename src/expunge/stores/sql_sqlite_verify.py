@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from expunge.stores.base import coerce_all
 from expunge.stores.sql_dialect import FETCH, Scan
-from expunge.stores.sql_sqlite_values import in_span, texts_test
+from expunge.stores.sql_sqlite_values import texts_test
 from expunge.stores.sql_table import Table
 from expunge.stores.sql_times import instant
 from expunge.terms import Selector
@@ -22,16 +22,18 @@ def count(connection: sa.Connection, table: Table, selector: Selector, columns: 
         query = query.suffix_with("NOT INDEXED")  # SQLite would read a covering index in place of the table
     kinds = {name: one.type for name, one in table.columns.items()}
     tests = [(names.index(name), texts_test(coerce_all(values, kinds[name]), kinds[name])) for name, values in selector.any_of.items()]
-    tests += [(names.index(name), in_span(span)) for name, span in selector.within.items()]
     present = [names.index(name) for name in selector.present]
-    clocks = [names.index(name) for name in selector.within]
+    clocks = [(names.index(name), span) for name, span in selector.within.items()]
     scanned = live = unread = 0
     rows: list[Sequence[object]] = []
     for part in connection.execute(query).partitions(FETCH):
         scanned += len(part)
-        if clocks:
-            unread += sum(any(row[at] is not None and instant(row[at]) is None for at in clocks) for row in part)
-        found = [row for row in part if all(test(row[at]) for at, test in tests) and _any_present(row, present)]
+        timely = part
+        for at, span in clocks:
+            times = [instant(row[at]) for row in timely]
+            unread += sum(when is None and row[at] is not None for row, when in zip(timely, times, strict=True))
+            timely = [row for row, when in zip(timely, times, strict=True) if when is not None and span.holds(when)]
+        found = [row for row in timely if all(test(row[at]) for at, test in tests) and _any_present(row, present)]
         live += len(found)
         if columns:
             rows += [row[len(names) :] for row in found]
