@@ -124,12 +124,12 @@ def test_a_collection_that_stays_breaks_the_promise_of_deletion(policy: Path, ru
 
 def test_a_notice_is_not_printed_on_a_broken_promise(policy: Path, run: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     toy.add(policy.parent, "clips", 1, 40)
-    assert invoke(["notice", "print", "retention"]) == BROKEN
+    assert invoke(["notice", "retention"]) == BROKEN
     told = capsys.readouterr()
     assert told.out == ""
     assert "keep.child.user.biometric.voice.respond" in told.err
     assert "app.clips" in told.err
-    assert invoke(["notice", "print", "retention", "--say-so", "--format", "txt"]) == 0
+    assert invoke(["notice", "retention", "--say-so", "--format", "txt"]) == 0
     assert "This does not hold now: We keep this for 30 days." in " ".join(capsys.readouterr().out.split())
     assert invoke(["notice", "publish", "retention"]) == BROKEN
     assert invoke(["notice", "publish", "retention", "--say-so"]) == 0
@@ -184,11 +184,11 @@ def test_a_changed_policy_that_changes_the_text_is_a_new_version(policy: Path) -
 def test_the_commands(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Shell) -> None:
     for kind in ("online", "direct", "retention", "deletion"):
         for as_ in ("md", "html", "txt"):
-            assert invoke(["notice", "print", kind, "--format", as_, "--out", str(tmp_path / "out")]) == 0
+            assert invoke(["notice", kind, "--format", as_, "--out", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").iterdir())) == 12
-    assert invoke(["notice", "print", "retention", "--for", "child"]) == 0
+    assert invoke(["notice", "retention", "--for", "child"]) == 0
     assert "# Toy: how long we keep what we collect" in capsys.readouterr().out
-    sections = run("notice", "print", "direct")["sections"]
+    sections = run("notice", "direct")["sections"]
     assert [one["id"] for one in sections] == ["i", "ii", "iii", "iv", "v", "vi", "vii"]
     assert invoke(["claims", "check"]) == 0
     assert "3 holds" in capsys.readouterr().out
@@ -196,14 +196,14 @@ def test_the_commands(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert invoke(["notice", "versions"]) == 0
     assert "deletion" in capsys.readouterr().out
     for words in (
-        ["notice", "print", "onlin"],
-        ["notice", "print", "online", "--for", "chld"],
-        ["notice", "print", "online", "--format", "pdf"],
+        ["notice", "publish", "onlin"],
+        ["notice", "online", "--for", "chld"],
+        ["notice", "online", "--format", "pdf"],
         ["claims", "check", "--claim", "9"],
     ):
         assert invoke(words) == 33
     (tmp_path / "file").write_text("")
-    assert invoke(["notice", "print", "online", "--out", str(tmp_path / "file")]) in (2, 33)
+    assert invoke(["notice", "online", "--out", str(tmp_path / "file")]) in (2, 33)
     policy.write_text(policy.read_text().partition("claims:")[0])
     assert invoke(["claims", "check"]) == 33
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from expunge.app.publishing import FORMATS, Printed, kind_of, printed, publish, 
 from expunge.cli.show import DEFAULT_POLICY, AsJson, PolicyPath, document, err, opened, out, relative, table
 from expunge.errors import InvalidRequest
 from expunge.family.notice_page import Format
+from expunge.family.notices import Kind
 
 app = typer.Typer(help="Print the notices from the policy, and publish them by version.", no_args_is_help=True)
 
@@ -18,27 +20,38 @@ For = Annotated[str | None, typer.Option("--for", help="Only for this kind of su
 SaySo = Annotated[bool, typer.Option("--say-so", help="Print a sentence that does not hold now, and say so in it.")]
 
 
-@app.command("print")
-def print_(
-    kind: Annotated[str, typer.Argument(help="online, direct, retention or deletion.")],
-    about: For = None,
-    as_: Annotated[str, typer.Option("--format", help="md, html or txt.")] = "md",
-    to: Annotated[Path | None, typer.Option("--out", help="Write it into this folder.", file_okay=False)] = None,
-    say_so: SaySo = False,
-    policy: PolicyPath = DEFAULT_POLICY,
-    json: AsJson = False,
-) -> None:
-    """Print a notice. Every sentence is held against its control first; one that does not hold is refused, exit 84."""
-    form = _format(as_)
-    with opened(policy) as library:
-        found = printed(library, kind_of(kind), about, say_so=say_so)
-    if to is not None:
-        out.print(f"wrote {relative(write(found, form, to))}", markup=False)
-    elif json:
-        document(found.notice.as_json())
-    else:
-        out.file.write(found.text(form))
-    _tell(found)
+def _command(kind: Kind) -> Callable[..., None]:
+    def command(
+        about: For = None,
+        as_: Annotated[str, typer.Option("--format", help="md, html or txt.")] = "md",
+        to: Annotated[Path | None, typer.Option("--out", help="Write it into this folder.", file_okay=False)] = None,
+        say_so: SaySo = False,
+        policy: PolicyPath = DEFAULT_POLICY,
+        json: AsJson = False,
+    ) -> None:
+        form = _format(as_)
+        with opened(policy) as library:
+            found = printed(library, kind, about, say_so=say_so)
+        if to is not None:
+            out.print(f"wrote {relative(write(found, form, to))}", markup=False)
+        elif json:
+            document(found.notice.as_json())
+        else:
+            out.file.write(found.text(form))
+        _tell(found)
+
+    return command
+
+
+_TELLS: Mapping[Kind, str] = {
+    "online": "Print the whole notice: what is collected, why, with whom, for how long, and how to see, stop and delete it.",
+    "direct": "Print what a parent is told before anything is collected: the seven parts of 16 CFR 312.4(c)(1).",
+    "retention": "Print the retention policy: purpose, need and time for each category (16 CFR 312.10).",
+    "deletion": "Print how to see and delete what is held, what happens then, and what stays.",
+}
+_CHECKED = "Every sentence is held against its control first; one that does not hold is refused, exit 84."
+for _kind, _told in _TELLS.items():
+    app.command(_kind, help=f"{_told}\n\n{_CHECKED}")(_command(_kind))
 
 
 @app.command("publish")
