@@ -123,9 +123,9 @@ def test_matters_are_read_and_refused(policy: Policy) -> None:
             Matter.parse(text)
     assert [str(one) for one in require_matters(policy, "child", ["improve", "respond"])] == ["respond", "improve"]
     assert require_matters(policy, "child", []) == matters(policy, "child")
-    with pytest.raises(InvalidRequest, match="nobody asks for consent to guard of a adult"):
+    with pytest.raises(InvalidRequest, match="no consent to guard is asked for a subject of kind adult"):
         require_matters(policy, "adult", ["guard"])
-    with pytest.raises(InvalidRequest, match="nothing of a household"):
+    with pytest.raises(InvalidRequest, match="nothing of a subject of kind household"):
         require_matters(policy, "household", [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import product
 
 import pytest
@@ -19,14 +20,16 @@ LEGAL = re.compile(f"(?:{BROKEN}|A(?:P)?(?:GX|L))*(?:A(?:P)?(?:GX?|L)?)?")
 """Whole rounds that leave room for another asking, then one that may still be under way."""
 
 
+@cache
 def walked(word: str) -> Thread | None:
-    thread = Thread()
-    for letter in word:
-        try:
-            thread = follow(thread, LETTERS[letter])
-        except InvalidRequest:
-            return None
-    return thread
+    """Where a word leads; each of its beginnings is walked once."""
+    before = walked(word[:-1]) if word else None
+    if not word or before is None:
+        return None if word else Thread()
+    try:
+        return follow(before, LETTERS[word[-1]])
+    except InvalidRequest:
+        return None
 
 
 @pytest.mark.parametrize("length", range(LONGEST + 1))

@@ -41,6 +41,9 @@ from expunge.terms import Identifier, Json
 ASKED_WITHIN, MOST_ASKED, MOST_FAILED = timedelta(days=7), 10, 3
 """Three failed askings a week keep the chance of guessing through all of them below one in five hundred; ten messages are no flood."""
 
+FARTHEST_WEST = timedelta(hours=12)
+"""Where the day begins last (UTC-12): who is under age anywhere today is taken for it, since nobody asks where they are."""
+
 OWN = "own word"
 """The method of somebody who decides for themself: they were asked where they are signed in."""
 
@@ -145,7 +148,12 @@ class Families:
             held={"method": dict(begun.held), "to": [to.type, to.value] if to is not None else None},
         )
         events = [_word(asking, each, Event.ASKED) for each in asking.matters]
-        self._rooms.journal.record_consents(events, by="operator", names={ward.number: ward.text})
+        try:
+            self._rooms.journal.record_consents(events, by="operator", names={ward.number: ward.text})
+        except InvalidRequest:  # somebody else asked meanwhile; what this asking would have needed goes at once
+            self._rooms.journal.end_asking(reference, "void")
+            prove(self._library)
+            raise
         self._post(asking, begun.messages, "ask")
         return Asked(reference, words, asking.matters, begun.shown)
 
@@ -281,7 +289,7 @@ class Families:
     def screen_age(self, token: str, born: date | int | None) -> Age:
         """The answer of an age screen. ``token`` names the device or session; a refusal or an age under the limit is remembered by it."""
         family, now = self._library.policy.family, self._rooms.clock.now()
-        age = answer(screen(born, now.date(), family.under), self._rooms.journal.age_screen(token))
+        age = answer(screen(born, (now - FARTHEST_WEST).date(), family.under), self._rooms.journal.age_screen(token))
         if remembers(age):
             self._rooms.journal.keep_age_screen(token, age.value, now + family.remember)
         return age

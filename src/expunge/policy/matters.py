@@ -124,9 +124,9 @@ def require_matters(policy: Policy, kind: str, texts: Collection[str]) -> tuple[
     wanted = {Matter.parse(text) for text in texts} or set(known)
     if strange := [one for one in wanted if one not in known]:
         told = ", ".join(str(one) for one in known) or "nothing"
-        raise InvalidRequest(f"nobody asks for consent to {min(strange)} of a {kind}; it is asked for {told}")
+        raise InvalidRequest(f"no consent to {min(strange)} is asked for a subject of kind {kind}; it is asked for {told}")
     if not wanted:
-        raise InvalidRequest(f"the policy keeps nothing of a {kind} that needs a consent")
+        raise InvalidRequest(f"the policy keeps nothing of a subject of kind {kind} that needs a consent")
     return tuple(one for one in known if one in wanted)
 
 
