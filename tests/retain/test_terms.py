@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from expunge.app import holding, retaining, sweeps
+from expunge.erase import sweeping_find
 from expunge.errors import ClockWentBack, InvalidRequest
 from expunge.journal.records import RunStatus
 from expunge.terms import Scope
@@ -53,6 +54,11 @@ def test_what_is_left_is_what_has_not_ended(place: Place, seed: int) -> None:
     again = sweeps.sweep(place.library.rooms)
     assert (again.records, again.started) == (0, ())
     place.library.check_log()
+
+
+def test_a_join_is_followed_from_either_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping_find, "MANY", 1)
+    test_what_is_left_is_what_has_not_ended(place, 3)
 
 
 @pytest.mark.slow

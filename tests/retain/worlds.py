@@ -154,7 +154,7 @@ class Place:
     def fill(self, world: World) -> None:
         """Put the rows there in place of what was."""
         with self.engine.begin() as connection:
-            for table in reversed(COLUMNS):
+            for table in reversed(list(COLUMNS)):
                 connection.execute(sa.text(f"delete from {table}"))
             for table, rows in world.items():
                 names = COLUMNS[table]

@@ -7,48 +7,31 @@ a query for each collection in the chain, whatever the number of people. Reads o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from expunge.policy.catalog import Catalog
 from expunge.ports import Join, Where
-from expunge.stores.base import Store
+from expunge.stores.base import Lister, Store
 from expunge.stores.values import key_text, spelled
 from expunge.terms import Located, Selector, Span, Value
 
 CONFIRMED = 10_000
 """Keys confirmed at a time: as many as a page of records holds twice over, so that memory does not grow with the collection."""
 
-Keep = Callable[[str, Located], Located]
-"""Leaves out, of a batch of a collection, the records that must stay."""
-
-
-def all_of(address: str, batch: Located) -> Located:
-    """Leaves out nothing."""
-    del address
-    return batch
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Meant:
-    """What a condition means now: a selector that finds exactly that, or ``None`` where nothing can match."""
-
-    selector: Selector | None
+MANY = 200_000
+"""Keys of a join's far end up to which they are looked for here: some 20 MB. Where sources outlive what was made from them, old ones pile
+up, and it is cheaper to ask of the keys that are still here."""
 
 
 @dataclass(slots=True)
 class Finder:
-    """Asks the stores. What a condition elsewhere means is asked once in the life of a finder.
-
-    ``extra`` are fields to carry for ``keep``, by collection.
-    """
+    """Asks the stores. What a condition elsewhere means is asked once in the life of a finder; ``None`` stands for too many."""
 
     catalog: Catalog
     stores: Mapping[str, Store]
-    keep: Keep = all_of
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    known: dict[tuple[Where, str], frozenset[Value]] = field(default_factory=dict[tuple[Where, str], frozenset[Value]])
+    known: dict[tuple[Where, str], frozenset[Value] | None] = field(default_factory=dict[tuple[Where, str], "frozenset[Value] | None"])
 
     def selector(self, where: Where) -> Selector | None:
         """The selector that means the same as ``where`` and names no other collection; ``None`` if nothing can match.
@@ -62,7 +45,7 @@ class Finder:
             any_of[where.only[0]] = where.only[1]
         for join in where.joins:
             if _asked_first(join.to):
-                any_of[join.field] = _both(any_of.get(join.field), self.values(join.to, join.to_field))
+                any_of[join.field] = _both(any_of.get(join.field), self._joined(where.collection, join))
         if any(not held for held in any_of.values()):
             return None
         within = {where.clock: Span(None, where.before)} if where.clock is not None else {}
@@ -76,7 +59,7 @@ class Finder:
         return bare
 
     def found(self, where: Where, carry: Sequence[str] = ()) -> Iterator[Located]:
-        """The records that ``where`` means, in batches, without those that must stay.
+        """The records that ``where`` means, in batches.
 
         Raises:
             StoreError: as the stores say.
@@ -86,21 +69,32 @@ class Finder:
             yield from self.located(where.collection, selector, carry)
 
     def located(self, address: str, selector: Selector, carry: Sequence[str] = ()) -> Iterator[Located]:
-        """The records that a selector means, without those that must stay."""
-        store = self.stores[address.split(".", 1)[0]]
-        fields = tuple(dict.fromkeys((*carry, *self.extra.get(address, ()))))
-        for batch in store.locate(selector, fields):
-            kept = self.keep(address, batch)
-            if kept.addresses:
-                yield kept
+        """The records that a selector means."""
+        yield from self.stores[address.split(".", 1)[0]].locate(selector, tuple(dict.fromkeys(carry)))
 
-    def values(self, where: Where, name: str) -> frozenset[Value]:
-        """The values of a field in the records that ``where`` means, as that store and others spell them."""
-        held = self.known.get((where, name))
-        if held is None:
-            found = {value for batch in self.found(where, (name,)) for value in batch.carried[name] if value is not None}
-            held = self.known[where, name] = frozenset(found) | _spellings(found)
-        return held
+    def _joined(self, address: str, join: Join) -> frozenset[Value]:
+        """The values of a join's field for which its far end is as it has to be: from the far end, unless it has too many."""
+        store = self.stores[address.split(".", 1)[0]]
+        few = self._values(join.to, join.to_field, MANY if isinstance(store, Lister) else None)
+        if few is not None or not isinstance(store, Lister):
+            return few or frozenset()
+        confirmed: set[Value] = set()
+        for values in store.distinct(self.catalog.collections[address].name, join.field):
+            confirmed |= self.confirm(join, values)
+        return frozenset(confirmed)
+
+    def _values(self, where: Where, name: str, most: int | None) -> frozenset[Value] | None:
+        """The values of a field in the records that ``where`` means, as that store and others spell them; ``None``: more than ``most``."""
+        if (where, name) in self.known:
+            return self.known[where, name]
+        found: set[Value] = set()
+        for batch in self.found(where, (name,)):
+            found.update(value for value in batch.carried[name] if value is not None)
+            if most is not None and len(found) > most:
+                self.known[where, name] = None
+                return None
+        self.known[where, name] = frozenset(found) | _spellings(found)
+        return self.known[where, name]
 
     def _confirmed(self, address: str, selector: Selector, join: Join) -> frozenset[Value]:
         """Of the values that the found records hold, those whose far end is as it has to be."""
