@@ -69,7 +69,12 @@ def split(catalog: Catalog, named: str) -> tuple[str, str]:
 
 
 def way_to(held: Ownership, address: str, goal: str) -> tuple[Edge, ...] | None:
-    """The shortest chain of references from a collection to another; ``None`` if there is none."""
+    """The shortest chain of references from a collection to another; ``None`` if there is none.
+
+    To a person's own record only the owner's references lead: another person whom a record also mentions does not date it.
+    """
+    root = held.roots.get(goal)
+    own_record = root is not None and root.defines
     todo: deque[tuple[str, tuple[Edge, ...]]] = deque([(address, ())])
     seen = {address}
     while todo:
@@ -77,7 +82,7 @@ def way_to(held: Ownership, address: str, goal: str) -> tuple[Edge, ...] | None:
         if here == goal:
             return walked
         for edge in steps_up(held, here):
-            if edge.owner not in seen:
+            if edge.owner not in seen and not (own_record and edge in held.pointers):
                 seen.add(edge.owner)
                 todo.append((edge.owner, (*walked, edge)))
     return None
