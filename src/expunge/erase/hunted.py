@@ -149,7 +149,11 @@ def _kept(rooms: Rooms, lease: Lease) -> frozenset[str]:
     located = next(step.result for step in rooms.journal.steps(lease.run_id) if step.name == "locate")
     acts = located.get("acts") if isinstance(located, Mapping) else None
     told = acts.values() if isinstance(acts, Mapping) else ()
-    return frozenset(str(act["collection"]) for act in told if isinstance(act, Mapping) and act["what"] in ("keep", "part", "fields"))
+    held = located.get("held_in") if isinstance(located, Mapping) else None
+    stays = {str(address) for address in held} if isinstance(held, list) else set[str]()
+    return frozenset(stays) | frozenset(
+        str(act["collection"]) for act in told if isinstance(act, Mapping) and act["what"] in ("keep", "part", "fields")
+    )
 
 
 def _take_adopted(rooms: Rooms, lease: Lease) -> dict[str, int]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from expunge.erase.context import Rooms
+from expunge.erase.intake import numbers_of
 from expunge.erase.late import REQUESTS
 from expunge.journal.records import Filing, Request, RequestStatus
 
@@ -21,14 +22,17 @@ def requests_held(rooms: Rooms, run_id: str) -> set[str]:
 def file_rest(rooms: Rooms, run_id: str, requests: Sequence[Request]) -> None:
     """Ask again for what holds kept of these requests. Idempotent: the rest of one request is one request."""
     located = next(step.result for step in rooms.journal.steps(run_id) if step.name == "locate")
-    holds = located.get("held_by") if isinstance(located, Mapping) else None
-    if not isinstance(holds, list) or not holds:
-        return
-    kept = requests_held(rooms, run_id)
+    told = located.get("held_by") if isinstance(located, Mapping) else None
+    holds = {str(one) for one in told} if isinstance(told, list) else set()
+    kept = requests_held(rooms, run_id) if holds else set()
+    under = rooms.journal.held(numbers_of(requests), narrowed=True)
+    if under:  # their keys were not destroyed, and what came late may be held
+        holds |= {one.id for one in rooms.journal.standing_holds()}
+        kept |= {request.id for request in requests if not under.isdisjoint(numbers_of([request]))}
     asked = [request for request in requests if request.id in kept]
     filed = rooms.journal.file([_again(request) for request in asked])
     new = [one.id for one in filed if one.run_id is None and one.status is RequestStatus.RECEIVED]
-    rooms.journal.keep_back(new, [str(one) for one in holds])
+    rooms.journal.keep_back(new, holds)
     rooms.journal.set_request_status(new, RequestStatus.HELD)
 
 

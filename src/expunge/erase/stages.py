@@ -107,6 +107,7 @@ def locate(rooms: Rooms, lease: Lease) -> Json:
         "acts": {act.name: {"collection": act.collection, "what": act.what, "reason": act.reason} for act in sight.plan.acts},
         "newest_hold": newest,
         "held_by": sorted(work.held.holds),
+        "held_in": sorted(work.held.addresses),
         **told,
     }
 

@@ -43,7 +43,7 @@ OUT_OF_SCOPE = (
     "backups, replicas, snapshots and write-ahead logs beyond what a store's row says",
     "what was learned from the data: models, aggregates and reports",
     "free space of the storage media below the file system",
-    "sealed evidence that may be kept under a hold that this receipt does not describe",
+    "records and sealed evidence that may be kept under a hold that this receipt does not describe",
     "keyed digests of the erased identifiers (tombstones), kept so that a restored copy is recognised and refused",
 )
 """What a receipt can't know or does not say; never empty (DESIGN.md, "Evidence", and decisions 3 and 9)."""
