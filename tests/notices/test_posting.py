@@ -155,6 +155,21 @@ def test_settings_that_cannot_be_read_leave_the_letters(library: Expunge) -> Non
     assert states(library) == {"queued": 1}
 
 
+def test_a_contact_that_is_no_address_still_has_a_folder(place: Place, clock: FakeClock) -> None:
+    policy = place.folder / "expunge.yaml"
+    policy.write_text(policy.read_text().replace("contact: privacy@toy.example", "contact: https://toy.example/privacy"))
+    with expunge.open(policy, env=place.environment, clock=clock) as library:
+        (one,) = post(library)
+        with mail_server() as box, pytest.raises(PolicyInvalid, match="sender"):
+            send(library, box.port)
+        assert states(library) == {"queued": 1}
+        assert send(library) == {"delivered": 1}
+        with mail_server() as box:
+            post(library, 2)
+            assert send(library, box.port, EXPUNGE_MAIL_FROM="us@toy.example") == {"sent": 1}
+    assert (place.folder / f"state/outbox/email/{one}.json").exists()
+
+
 def test_it_keeps_the_rate(library: Expunge) -> None:
     post(library, 3)
     waits: list[float] = []

@@ -79,17 +79,19 @@ class Post:
         now = self.library.rooms.clock.now
         if channel == "email" and self.settings.smtp:
             server = Server.of(self.settings.smtp, self.settings.smtp_password)
-            return Smtp(server, self._sender(), now)
+            sender = self._sender()
+            if sender is None:
+                raise PolicyInvalid("letters need a sender's address: controller.email or EXPUNGE_MAIL_FROM", where="controller")
+            return Smtp(server, sender, now)
         if channel == "console" or self.settings.outbox == "console":
             return Console()
         place = Path(self.settings.outbox) if self.settings.outbox else self.policy.control.evidence.parent / "outbox"
         return Folder(place / channel, now, self._sender() if channel == "email" else None)
 
-    def _sender(self) -> str:
+    def _sender(self) -> str | None:
+        """The address that letters come from; a controller's contact may be something else."""
         sender = self.settings.mail_from or self.policy.controller.email or self.policy.controller.contact
-        if not ADDRESS.fullmatch(sender):
-            raise PolicyInvalid("letters need a sender's address: controller.email or EXPUNGE_MAIL_FROM", where="controller")
-        return sender
+        return sender if ADDRESS.fullmatch(sender) else None
 
 
 def send_letters(

@@ -1,7 +1,8 @@
 """What mail servers report about letters: delivery status notifications (RFC 3464) in a mailbox file or a folder of messages.
 
 Only the letter's id, the action and the status code are read; addresses and the servers' texts are not kept. Anybody can send a forged
-report: it can make a letter count as bounced, which stops nothing and erases nothing, and never as something that we did not send.
+report: it can make a letter count as bounced, which stops nothing and erases nothing, and never as something that we did not send. Headers
+are read as plain text (``compat32``): the newer policies parse them, and fail on some of what strangers send.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import mailbox
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email import message_from_binary_file, message_from_bytes, policy
-from email.message import EmailMessage, Message
+from email import message_from_binary_file, message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 LETTER = re.compile(r"let_[a-z2-7]{12}")
@@ -43,17 +44,17 @@ def _messages(path: Path) -> Iterator[Message]:
     if path.is_dir():
         for file in sorted(one for one in path.rglob("*") if one.is_file()):
             with file.open("rb") as raw:
-                yield message_from_binary_file(raw, policy=policy.default)
+                yield message_from_binary_file(raw)
         return
     with path.open("rb") as raw:
         boxed = raw.read(5) == b"From "
     if not boxed:
-        yield message_from_bytes(path.read_bytes(), policy=policy.default)
+        yield message_from_bytes(path.read_bytes())
         return
     box = mailbox.mbox(path, create=False)
     try:
         for key in box.iterkeys():
-            yield message_from_bytes(box.get_bytes(key), policy=policy.default)
+            yield message_from_bytes(box.get_bytes(key))
     finally:
         box.close()
 
@@ -79,7 +80,7 @@ def _letter(message: Message) -> str | None:
             named.append(part.get("Message-ID", ""))
         if part.get_content_type() == "text/rfc822-headers":
             payload = part.get_payload(decode=True)
-            inner = message_from_bytes(payload, policy=policy.default) if isinstance(payload, bytes) else EmailMessage()
+            inner = message_from_bytes(payload) if isinstance(payload, bytes) else Message()
             named.append(inner.get("Message-ID", ""))
         for text in named:
             found = LETTER.search(str(text))

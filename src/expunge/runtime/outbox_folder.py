@@ -37,7 +37,7 @@ class Folder:
     def carry(self, mail: Mail) -> Carried:
         """Write one file, whole or not at all."""
         if self._sender is None:
-            raw = json.dumps({"id": mail.name, "to": mail.to, "subject": mail.subject, "text": mail.text}, ensure_ascii=False).encode()
+            raw = json.dumps({"id": mail.name, "to": mail.to, "subject": mail.subject, "text": mail.text}).encode()
             name = f"{mail.name}.json"
         else:
             message = message_of(mail, self._sender, self._now())
