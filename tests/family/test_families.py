@@ -17,6 +17,7 @@ from expunge.errors import InvalidRequest, StoreError, UnknownRequest
 from expunge.evidence.receipts import read_entry
 from expunge.evidence.trust import Trust
 from expunge.family.age_screen import Age
+from expunge.family.letters import render
 from expunge.family.methods import Result
 from expunge.journal.consent_states import State
 from expunge.journal.letters import LetterState
@@ -456,4 +457,32 @@ def test_a_no_waits_for_no_store(place: Place, library: Expunge, family: Familie
         assert elsewhere.withdraw(KIM, DAD, ["respond"]).filed == 0
     (place.folder / "away.db").rename(app)
     assert not given(family, KIM, "improve")
+    assert not given(family, KIM, "respond")
+
+
+def test_a_confirmation_names_what_was_agreed_to_and_how_to_take_it_back(library: Expunge, family: Families, clock: FakeClock) -> None:
+    asked = family.ask(KIM, MUM, "email-plus", to=TO)
+    ((template, fields),) = carry(library, clock)
+    always = {"company": "Toy", "contact": "privacy@toy.example"}
+    request = render(template, fields, always)
+    assert "unless you say yes" in request.body
+    assert fields["code"] in request.body
+    assert "improve" in request.body
+    family.answer(asked.id, {"code": fields["code"]}, ["respond"])
+    clock.tick(DAY)
+    ((template, fields),) = carry(library, clock)
+    confirmation = render(template, fields, always)
+    assert "can take it back at any time" in confirmation.body
+    assert "respond" in confirmation.body
+    assert "improve" not in confirmation.body
+
+
+def test_a_no_to_everything_needs_no_confirmation(library: Expunge, family: Families, clock: FakeClock) -> None:
+    asked = family.ask(KIM, MUM, "email-plus", to=TO)
+    ((_, fields),) = carry(library, clock)
+    family.answer(asked.id, {"code": fields["code"]}, [])
+    clock.tick(DAY)
+    assert carry(library, clock) == []
+    (asking,) = family.show(KIM).askings
+    assert (asking.outcome, asking.held) == ("refused", None)
     assert not given(family, KIM, "respond")

@@ -6,7 +6,7 @@ What the journal keeps names nobody but by number; who is whose is read from the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from expunge.app.family_duties import (
@@ -145,7 +145,7 @@ class Families:
             wording=words.version,
             wording_digest=words.digest,
             due=self._rooms.clock.now() + policy.notices.contact_kept,
-            held={"method": dict(begun.held), "to": [to.type, to.value] if to is not None else None},
+            held={"method": dict(begun.held), "to": [to.type, to.value] if to is not None else None, "kind": ward.kind},
         )
         events = [_word(asking, each, Event.ASKED) for each in asking.matters]
         try:
@@ -347,6 +347,8 @@ class Families:
             self._end(asking, words, "given" if yes else "refused", outcome)
         elif outcome.result is Result.FAILED:
             self._end(asking, lapsed_words(self._library, asking), "failed", outcome)
+        elif outcome.wait is not None and not yes:  # a no to everything needs no confirmation
+            self._end(asking, refused_words(self._library, asking, yes), "refused", outcome)
         elif outcome.wait is not None:
             self._wait(asking, outcome, kept, yes)
         else:
@@ -361,14 +363,16 @@ class Families:
         prove(self._library)
 
     def _wait(self, asking: Asking, outcome: Outcome, kept: Mapping[str, Json], yes: Sequence[str]) -> None:
-        """The yes waits for its confirmation; the noes hold at once."""
+        """The yes waits for its confirmation, which names what was agreed to; the noes hold at once."""
         assert outcome.wait is not None
+        policy, kind = self._library.policy, str(kept["kind"])
+        what = wording(policy, kind, require_matters(policy, kind, yes)).text
         confirm_at = self._rooms.clock.now() + outcome.wait
         waiting = self._rooms.journal.asking_held(asking, kept, confirm_at=confirm_at)
         words = refused_words(self._library, asking, yes)
         words += [_word(asking, one, Event.ANSWERED) for one in asking.matters if one in yes]
         self._rooms.journal.record_consents(words, by="guardian")
-        self._post(waiting, outcome.messages, "confirm")
+        self._post(waiting, [replace(one, fields={**one.fields, "what": what}) for one in outcome.messages], "confirm")
 
     def _post(self, asking: Asking, messages: Sequence[Message], step: str) -> None:
         assert asking.held is not None
