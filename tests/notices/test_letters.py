@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,6 +158,23 @@ def test_reports_change_only_what_was_on_its_way(journal: Journal) -> None:
     assert journal.letters(state=LetterState.BOUNCED)[0].fault == "dsn-5.1.1"
     with pytest.raises(UnknownRequest):
         journal.letter_bounced("let_nobody", "x")
+
+
+def test_workers_at_the_same_time_take_different_letters(journal: Journal) -> None:
+    ids = journal.post([letter(one, f"k{one}") for one in people(journal, 120)])
+    taken: list[str] = []
+
+    def work() -> None:
+        while batch := journal.take_letters(7, LEASE):
+            for one in batch:
+                taken.append(one.id)
+                assert journal.settle_letter(one, LetterState.SENT)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work) for _ in range(3)]:
+            done.result()
+    assert sorted(taken) == sorted(ids)
+    assert journal.letter_counts() == {LetterState.SENT: 120}
 
 
 def test_many_letters_are_few_statements(journal: Journal) -> None:

@@ -75,17 +75,19 @@ def kept_no_longer(claim: Claim, estate: Estate) -> Finding:
         return unchecked("no term of the policy is about it")
     grace = estate.policy.retention.sweep if estate.policy.retention else timedelta(days=1)
     late = [one for one in estate.overdue(estate.now() - grace) if _is_of(claim, one.kind, one.categories)]
+    held = f"; legal holds that may keep some of it: {estate.holds()}" if estate.holds() else ""
     if late:
         count = sum(one.records for one in late)
         first = min((one.since for one in late if one.since), default=None)
         since = f", the first since {first.date().isoformat()}" if first else ""
-        return broken(f"{count} records are past their term by more than {_days(grace)}{since}", *_places(one.collection for one in late))
+        return broken(
+            f"{count} records are past their term by more than {_days(grace)}{since}{held}", *_places(one.collection for one in late)
+        )
     undated = {
         one: count for one, count in estate.undated().items() if one in {each.collection for each in estate.acts(claim.of, claim.category)}
     }
     if undated:
         return broken(f"{sum(undated.values())} records have no time from which a term could count", *sorted(undated))
-    held = f"; {estate.holds()} legal holds may delay an end" if estate.holds() else ""
     endless = sum(one.keep is None for one in terms)
     return holds(f"{len(terms)} terms ({endless} without an end): nothing is past its own{held}")
 
