@@ -25,7 +25,7 @@ def make_folder(folder: Path, *, secret: bool = False) -> None:
         sync_folder(folder.parent)
 
 
-def write_synced(path: Path, content: bytes, *, mode: int = SECRET, flags: int = os.O_CREAT | os.O_TRUNC) -> None:
+def write_synced(path: Path, content: bytes | memoryview, *, mode: int = SECRET, flags: int = os.O_CREAT | os.O_TRUNC) -> None:
     """Write a file and wait until its content is on the medium; its name is not yet. ``flags`` 0 writes over what is there."""
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, mode)
     with os.fdopen(handle, "wb") as out:

@@ -18,6 +18,7 @@ from expunge.cli import (
     claims,
     consent,
     evidence,
+    gate,
     holds,
     hunt,
     idle,
@@ -48,6 +49,7 @@ for module in (requests, undo, operate, replay, evidence):
     module.add_to(app)
 app.add_typer(evidence.log, name="log")
 app.add_typer(hunt.app, name="hunt")
+app.add_typer(gate.app, name="gate")
 app.add_typer(holds.app, name="holds")
 app.add_typer(preserve.app, name="preserve")
 app.add_typer(retain.app, name="retain")

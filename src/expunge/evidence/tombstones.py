@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby, islice
 from pathlib import Path
@@ -122,6 +122,31 @@ class Register:
                 if facts:
                     found[one] = facts
         return found
+
+    def standing(self) -> Iterator[tuple[list[bytes], Facts]]:
+        """Every stone that was not lifted, oldest first: the digests that share facts, and these. Reads the file from its beginning.
+
+        Raises:
+            BadProof: the register was changed.
+            EvidenceError: it can't be read.
+        """
+        self._refresh()
+        with translated(), self._path.open("rb") as file:
+            while file.tell() < self._end and (batch := read_batch(file)):
+                place = file.tell() - len(batch[1])
+                for line in batch[1].splitlines(keepends=True):
+                    if line.startswith(LAID) and place > self._lifted.get((known := facts_of(line)).request_id, -1):
+                        yield digests_of(line), known
+                    place += len(line)
+
+    def digest(self, identifier: Identifier) -> bytes:
+        """The digest by which the register knows an identifier, for who has to keep it until a stone is laid."""
+        return self._digest(identifier)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the register that were read so far: what was laid since makes it larger."""
+        return self._end
 
     def _digest(self, identifier: Identifier) -> bytes:
         return hmac.digest(self._key, framed(_LABEL, identifier.type.encode(), identifier.value.encode()), "sha256")

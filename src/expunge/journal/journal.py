@@ -9,6 +9,7 @@ from typing import Self
 from sqlalchemy import select
 
 from expunge.errors import KeyStoreUnavailable
+from expunge.journal.admissions import Admissions
 from expunge.journal.askings import Askings
 from expunge.journal.canaries import Canaries
 from expunge.journal.choices import Choices
@@ -61,6 +62,7 @@ class Journal(
     Consents,
     Askings,
     Households,
+    Admissions,
 ):
     """People, requests, holds, windows, runs, steps, targets, receipts, incidents, finds, schedules, patrols, canaries, letters.
 
