@@ -47,7 +47,12 @@ class Options:
     connect_timeout: int = 10
 
     def per_transaction(self, table: Table, selector: Selector) -> int:
-        """How many records one transaction erases: more where many people are meant, whose keys go along with every statement."""
+        """How many records one transaction erases: more where many people are meant, whose keys go along with every statement.
+
+        Where a time and nobody is meant, as many as locks may be held for: at 100,000 of 10 M rows commits were half of the time.
+        """
+        if not selector.any_of:
+            return min(self.batch * PER_KEY_BY_CONTENT, MOST)
         people = sum(len(values) for values in selector.any_of.values())
         return max(self.batch * (PER_KEY if table.key else PER_KEY_BY_CONTENT), min(people * 2, MOST))
 
