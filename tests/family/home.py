@@ -43,7 +43,7 @@ COLLECTIONS = {
     "profiles": {"id": "pk profile_id", "household_id": "> households.id", "guardian_id": "> people.id", "name": "user.name"},
     "pairs": {"id": "pk", "child_id": "> profiles.id", "adult_id": "> people.id", "meta": "{owned_by: child_id, captured_at: never}"},
     "clips": {
-        "id": "pk",
+        "id": "pk user.unique_id",
         "household_id": "> households.id",
         "profile_id": "> profiles.id",
         "person_id": "> people.id",
@@ -82,12 +82,14 @@ POLICY: dict[str, Any] = {
         "respond": {"use": "essential.service", "basis": "contract"},
         "improve": {"use": "train_ai_system", "basis": "consent"},
         "ask": {"use": "essential.service", "basis": "legal_obligation"},
+        "account": {"use": "essential.service", "basis": "contract"},
     },
     "terms": [
         term("child", "user.biometric.voice", "respond"),
         term("child", "user.behavior", "improve", "1 year"),
         term("child", "user.name", "respond", "1 year"),
         term("child", "user.contact", "ask"),
+        term("child", "user.unique_id", "account", "1 year"),
         term("adult", "user.biometric.voice", "respond", "90 days"),
         term("adult", "user.contact", "respond", "1 year"),
         term("household", "user.biometric.voice", "respond", "60 days"),

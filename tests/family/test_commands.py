@@ -46,7 +46,13 @@ def test_a_consent_from_question_to_withdrawal(say, capsys) -> None:  # type: ig
     assert "child:101" in table
     assert "respond" in table
     members = json.loads(say("consent", "family", "household:1", "--json"))["members"]
-    assert members[2] == {"who": "child:100", "minor": True, "guardians": ["adult:10"], "agreed": ["respond"], "open": ["improve"]}
+    assert members[2] == {
+        "who": "child:100",
+        "minor": True,
+        "guardians": ["adult:10"],
+        "agreed": ["respond"],
+        "open": ["improve", "account"],
+    }
     assert "erases: run_" in say("consent", "withdraw", "child:100", "-g", "adult:10", "--for", "respond")
     assert json.loads(say("consent", "withdraw", "child:100", "-g", "adult:10", "--json"))["waiting"] == 0
     assert invoke(["consent", "withdraw", "child:100", "-g", "adult:20"]) == 33

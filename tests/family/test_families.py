@@ -294,7 +294,7 @@ def test_a_yes_that_lasts_a_year_ends(tmp_path: Path, clock: FakeClock) -> None:
         assert not given(family, KIM, "respond")
         assert not next(one for one in family.show(KIM).standings if one.matter == "respond").given
         settled = family.settle()
-        assert settled.expired == 3
+        assert settled.expired == 4
         assert settled.filed == 1
         agreed(family)
         assert given(family, KIM, "respond")

@@ -47,6 +47,6 @@ def test_a_family_on_postgresql(tmp_path: Path, postgresql_url: str) -> None:
         assert sql(place, "select id from clips order by id") == [("c1",), ("c3",), ("c4",)]
         assert sql(place, "select id from clicks") == [(2,)]
         clock.tick(366 * DAY)
-        assert words.settle().expired == 3
+        assert words.settle().expired == 5
         told = {one.text: (one.agreed, len(one.claims)) for one in words.household("household:1").members}
         assert told == {"adult:10": ((), 0), "adult:11": ((), 0), KIM: ((), 1), LOU: ((), 0)}

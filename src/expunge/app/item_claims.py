@@ -22,7 +22,7 @@ from expunge.journal.households import ItemClaim
 from expunge.policy.catalog import CollectionNote
 from expunge.policy.matters import Matter, matter_for
 from expunge.policy.strictness import household_kinds, strictest
-from expunge.policy.taxonomy import personal
+from expunge.policy.taxonomy import names_only, personal
 from expunge.terms import Scope, text_of
 
 
@@ -41,7 +41,8 @@ def claim(library: Expunge, item: str, for_: str, household: str, *, by: str) ->
     if all(one.number != who.number for one in kin.members(home)):
         raise InvalidRequest(f"this {who.kind} is not a member of that {home.kind}")
     note, at = _record(library, item, home)
-    categories = [one for held in note.fields.values() for one in personal(held.categories)]
+    held = personal(one for field in note.fields.values() for one in field.categories)
+    categories = [one for one in held if not names_only(one)] or list(held)
     ends = [_ends(library, (*household_kinds(policy, home.kind), who.kind), one, at) for one in categories]
     kept = library.rooms.journal.keep_claim(
         item,

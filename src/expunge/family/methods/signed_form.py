@@ -33,8 +33,8 @@ class SignedForm:
     def begin(self, opening: Opening) -> Challenge:
         """Show the form's text, with the reference that it is to carry."""
         form = (
-            f"I am the parent or guardian of the child of this account. I agree to: {opening.what}. I know that I can take this back at "
-            f"any time.\n\nReference: {opening.reference}\nName:\nDate:\nSignature:\n"
+            f"I am the parent or guardian of the child of this account. I agree to:\n\n{opening.what}\n\nI know that I can take "
+            f"this back at any time.\n\nReference: {opening.reference}\nName:\nDate:\nSignature:\n"
         )
         return Challenge({"form": form}, {"stage": "form"})
 
