@@ -59,6 +59,7 @@ def test_a_consent_from_question_to_withdrawal(say, capsys) -> None:  # type: ig
     assert "guardian" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_forms_questions_and_guardians_by_command(place: Place, say, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]  # fixtures
     assert "recorded" in say("consent", "guardian", "child:100", "-g", "adult:11", "--evidence", "birth certificate seen")
     form = say("consent", "ask", "child:100", "-g", "adult:11", "--method", "signed-form", "--for", "respond")
