@@ -259,3 +259,46 @@ def test_holds_at_the_command_line(place: Place, command: Command) -> None:
     assert command("work").status == 0
     assert sql(place, "select id from clips where profile_id = 11") == []
     assert command("holds", "place", "child:12", *words, "--gag-until", soon).status == 33
+
+
+def test_a_hold_by_number_keeps_runs_waiting_and_is_no_search(place: Place) -> None:
+    """The journal's own word knows nobody's identifiers: it stops a run on that person and finds no record."""
+    with opened(place, FakeClock(START)) as library:
+        (number,) = library.rooms.journal.register("child", [[Identifier("profile_id", "11")]])
+        placed = library.rooms.journal.place_hold(number, "court", "case 7")
+        started, (standing,) = library.erase(["child:11", "child:12"], patience=BRIEFLY)
+        assert started.outcomes == {0: "held"}
+        assert standing.complete
+        assert holding.lift(library, placed.id, by="legal:jane").lifted_at == START
+        assert holding.lift(library, placed.id, by="legal:jane").lifted_at == START, "twice is once"
+        assert repr(placed) == f"Hold({placed.id!r})"
+        with pytest.raises(UnknownSubject, match="never a request or a hold"):
+            holding.shown_to(library, "child:404")
+
+
+def test_a_hold_on_things_that_are_gone_keeps_nothing(place: Place) -> None:
+    with opened(place, FakeClock(START)) as library:
+        hold(library, "child:11", Scope(items=("app.clips/none",)))
+        _, (standing,) = library.erase(["child:11"], patience=BRIEFLY)
+        assert standing.complete
+        assert sql(place, "select count(*) from clips where profile_id = 11") == [(0,)]
+
+
+def test_a_range_of_time_holds_what_was_captured_in_it_and_what_nobody_can_date(place: Place) -> None:
+    sql(place, "alter table clips add column at text")
+    sql(place, "update clips set at = '2026-04-25T10:00:00+00:00' where id = 'c11-0'")
+    sql(place, "update clips set at = '2026-01-01T10:00:00+00:00' where id = 'c11-1'")
+    dataset = place.folder / "app.yml"
+    text = dataset.read_text()
+    before = "      - name: clips\n        fields:\n"
+    assert text.count(before) == 1
+    after = "      - name: clips\n        meta: {expunge: {captured_at: at}}\n        fields:\n          - {name: at}\n"
+    dataset.write_text(text.replace(before, after))
+    media = place.folder / "media.yml"
+    media.write_text(media.read_text().replace("derived_from: app.clips}", "derived_from: app.clips, captured_at: app.clips.at}"))
+    with opened(place, FakeClock(START)) as library:
+        hold(library, "child:11", Scope((), Span(START - timedelta(days=9), START)))
+        _, (standing,) = library.erase(["child:11"], patience=BRIEFLY)
+        assert standing.complete
+    assert sql(place, "select id from clips where profile_id = 11 order by id") == [("c11-0",), ("c11-2",)]
+    assert files(place, 11) == ["c11-0.wav", "c11-2.wav"]

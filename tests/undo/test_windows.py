@@ -10,6 +10,7 @@ import pytest
 from expunge.app import holding, undoing
 from expunge.app.library import Expunge
 from expunge.app.undoing import Undoer
+from expunge.erase.telling import Message
 from expunge.errors import ApprovalNeeded, InvalidRequest, KeyDestroyed, KeySealed, TooLate, UnknownRequest
 from expunge.journal.records import RequestStatus
 from expunge.terms import Identifier, Scope
@@ -314,3 +315,28 @@ def test_at_the_command_line(place: Place, command: Command) -> None:
     assert command("erase", "child:12", "--now").status == 0
     assert sql(place, "select count(*) from profiles where id in (11, 12)") == [(1,)]
     assert command("undo", "req_none", "--second", "bob").status == 32
+
+
+def test_an_undoing_that_was_logged_before_a_crash_is_logged_once(place: Place) -> None:
+    with opened(place, FakeClock(START)) as library:
+        request = asked(library, "adult:11")
+        journal = library.rooms.journal
+        finish, journal.finish_undo = journal.finish_undo, lambda _: 1 / 0  # type: ignore[method-assign, assignment]  # it dies here
+        with pytest.raises(ZeroDivisionError):
+            undoing.undo(library, request, OLD)
+        journal.finish_undo = finish  # type: ignore[method-assign]  # another worker
+        library.work(patience=BRIEFLY)
+        assert status(library, request) is RequestStatus.UNDONE
+        assert sum(b'"undo/1"' in one for one in library.rooms.log.entries()) == 1
+        with pytest.raises(TooLate, match="undone"):
+            undoing.object_to(library, asked_and_undone(library), by="adult:22")
+
+
+def asked_and_undone(library: Expunge) -> str:
+    request = asked(library, "household:2")
+    undoing.undo(library, request, OLD)
+    return request
+
+
+def test_a_message_shows_nothing_of_itself() -> None:
+    assert repr(Message([{"kind": "child"}], "erasure-undone", {}, "request x", "once")) == "Message('erasure-undone')"
