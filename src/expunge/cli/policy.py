@@ -36,9 +36,8 @@ def check(
         table(f"{library.policy.controller.name}: policy {library.policy.digest[:12]}", ("store", "kind", "collections"), rows)
         for problem in warnings:
             err.print(f"[yellow]warning[/] {problem}")
-        out.print(
-            "[green]ok[/]" + (" (files only; stores not asked)" if offline else ": every store answered, an erasure can be planned, and everything has a term")
-        )
+        told = " (files only; stores not asked)" if offline else ": every store answered, an erasure can be planned, everything has a term"
+        out.print(f"[green]ok[/]{told}")
 
 
 @app.command()
