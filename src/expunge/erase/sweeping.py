@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from expunge.erase.context import Rooms, Sight, look, under_hold
-from expunge.erase.held import Held, KeptBack
+from expunge.erase.held import Held, KeptBack, people_in
 from expunge.erase.intake import Started, batch_digest
 from expunge.erase.plan import Act, held_field, target
 from expunge.erase.sweeping_codec import pack_endings, unpack_endings
@@ -85,8 +85,10 @@ def search_for(rooms: Rooms, sight: Sight, endings: Sequence[tuple[int, Ending]]
     """Every record that has ended, as targets, and by collection how many stay because of a hold. Reads only.
 
     Raises:
+        PlanTrouble: a hold stands of which nobody knows whom it is about.
         StoreError: as the stores say; a part that could not be read is never taken for an empty one.
     """
+    _require_known(rooms)
     search = _Search(rooms, sight, Finder(rooms.policy.catalog, rooms.stores), under_hold(rooms, sight))
     numbers: dict[str, int] = {}
     found: list[Target] = []
@@ -100,6 +102,17 @@ def search_for(rooms: Rooms, sight: Sight, endings: Sequence[tuple[int, Ending]]
     places = {act.name: place for place, act in enumerate(sight.plan.acts)}
     ordered = tuple(sorted(found, key=lambda one: places[one.act]))
     return Work(ordered, {}, {}), {address: len(held) for address, held in sorted(search.stays.items()) if held}
+
+
+def _require_known(rooms: Rooms) -> None:
+    """A hold that names its person by number only keeps that person's requests waiting and tells of no records: then nothing is swept."""
+    if rooms.journal.newest_hold() is None:
+        return
+    blind = [hold.id for hold in rooms.journal.standing_holds() if not people_in(hold.people)]
+    if blind:
+        raise PlanTrouble(
+            f"{', '.join(blind)}: nobody can tell which records are held; place it anew with `expunge holds place`, then lift it"
+        )
 
 
 @dataclass(slots=True)
@@ -314,8 +327,10 @@ def spared(rooms: Rooms, target_: Target, done: int) -> Target | None:
     """The target without what has come under a hold since it was located, beyond the first ``done``; ``None`` if nothing has.
 
     Raises:
+        PlanTrouble: a hold stands of which nobody knows whom it is about.
         StoreError: as the stores say.
     """
+    _require_known(rooms)
     under = under_hold(rooms, look(rooms, Scope()))
     address, left = target_.collection, set(target_.addresses[done:])
     finder = Finder(rooms.policy.catalog, rooms.stores)
