@@ -12,7 +12,7 @@ import pytest
 
 from expunge.app import holding, retaining, sweeps
 from expunge.erase import sweeping_find
-from expunge.errors import ClockWentBack, InvalidRequest
+from expunge.errors import ClockWentBack, InvalidRequest, Unavailable
 from expunge.journal.records import RunStatus
 from expunge.terms import Scope
 from expunge.testing.services import PostgreSQL
@@ -268,3 +268,22 @@ def test_the_timetable_sweeps_once_a_day(place: Place) -> None:
     place.clock.set(NOW + DAY)
     assert sweeps.sweep_if_due(place.library.rooms) is not None
     assert [one.at for one in place.library.rooms.journal.sweeps(9)] == [NOW + DAY, NOW]
+
+
+def test_a_sweep_that_was_filed_and_not_begun_is_begun_by_whoever_works(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = young(make_world(random.Random(10), 4))
+    place.fill(world)
+    journal = type(place.library.rooms.journal)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise Unavailable("the control database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "start_run", away)
+        with pytest.raises(Unavailable):
+            sweeps.sweep(place.library.rooms)
+        place.library.work(patience=SOON)
+        assert [one.kind for one in place.library.incidents()] == ["store-unavailable"], "work goes on for everybody else"
+    place.library.work(patience=SOON)
+    assert place.rows() == expected(world, NOW)
+    assert not place.library.incidents()

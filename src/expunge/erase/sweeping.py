@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from expunge.erase.context import Rooms, Sight, look, under_hold
 from expunge.erase.held import Held, KeptBack, people_in
-from expunge.erase.intake import Started, batch_digest
+from expunge.erase.intake import INCIDENT_CLOCK, Started, batch_digest
 from expunge.erase.plan import Act, held_field, target
 from expunge.erase.sweeping_codec import pack_endings, unpack_endings
 from expunge.erase.sweeping_find import Finder
@@ -21,7 +21,7 @@ from expunge.erase.sweeping_holds import fields_asked, held_in, without
 from expunge.erase.sweeping_plan import act_of, sweep_plan
 from expunge.erase.targets import Target, Work
 from expunge.erase.trouble import troubles
-from expunge.errors import PlanTrouble
+from expunge.errors import ExpungeError, PlanTrouble
 from expunge.journal.records import Filing, NewStep, Request, RequestStatus, Run
 from expunge.policy.ownership import Edge, Via
 from expunge.ports import Ending
@@ -255,18 +255,28 @@ def _attached(how: Mapping[str, Json], asked: Asked) -> Json:
 
 
 def adopt_sweeps(rooms: Rooms, started_by: str) -> list[Run]:
-    """Start runs for sweeps that were filed and have none, after a crash between the two.
-
-    Raises:
-        PolicyError, StoreError: as ``look_at``.
-    """
+    """Start runs for sweeps that were filed and have none: after a crash between the two, or when a hold has ended."""
     every = [one for status in (RequestStatus.RECEIVED, RequestStatus.HELD) for one in rooms.journal.requests(status=status)]
     waiting = [one for one in every if one.run_id is None and is_sweep([one]) and isinstance(one.attached, Mapping)]
     kept = rooms.journal.kept_back(one.id for one in waiting) if waiting else set[str]()
     groups: dict[tuple[str, str], list[Request]] = {}
     for request in (one for one in waiting if one.id not in kept):
         groups.setdefault((request.kind, request.authority if request.kind == PURGE else ""), []).append(request)
-    return [_start(rooms, group, None, started_by) for group in groups.values()]
+    return [run for group in groups.values() for run in _adopted(rooms, group, started_by)]
+
+
+def _adopted(rooms: Rooms, group: Sequence[Request], started_by: str) -> list[Run]:
+    """The group's run, unless another worker was faster; what can't be planned now must not keep everybody's work waiting."""
+    control = f"adopt:{min(request.id for request in group)}"
+    try:
+        run = _start(rooms, group, None, started_by)
+    except ExpungeError as fault:
+        if not any(one.run_id for one in rooms.journal.requests(ids=[request.id for request in group])):
+            due = rooms.clock.now() + INCIDENT_CLOCK
+            rooms.journal.open_incident(fault.code, control, owner="privacy engineer", due=due, note=str(fault))
+        return []
+    rooms.journal.passed(control)
+    return [run]
 
 
 def _start(rooms: Rooms, requests: Sequence[Request], sight: Sight | None, started_by: str) -> Run:
