@@ -256,7 +256,7 @@ DUMPS: dict[str, Callable[[bytes], str]] = {
 @settings(max_examples=200, deadline=None)
 def test_dumps_for_people_are_read(content: bytes, name: str, before: str) -> None:
     looked = look(LOG + before.encode() + b"\n" + DUMPS[name](content).encode() + b"\nend\n" + LOG, "a.log")
-    assert content in looked.plain.get("dump", b"")
+    assert any(content in held for where, held in looked.plain.items() if where.endswith("dump"))  # what it holds may begin a format's text
 
 
 def test_numbers_and_words_are_no_dump() -> None:

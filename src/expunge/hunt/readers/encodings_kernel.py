@@ -31,7 +31,7 @@ _PLUS, _BACKSLASH, _PERCENT, _AND, _QUOTE, _EQUALS, _CONTROL = (
     np.uint64(character * 0x0101010101010101) for character in (0x2B, 0x5C, 0x25, 0x26, 0x22, 0x3D, 0x10)
 )
 _SPACE, _BEYOND = np.uint64(0x2020202020202020), np.uint64(0x1919191919191919)
-"""Blanks; and what makes 0x80 and more of every letter behind ``f``."""
+"""Blanks, which also make letters small; and what makes 0x80 and more of every small letter behind ``f``."""
 
 _PAIRS = tuple(np.uint64(sum(0x80 << 8 * place for place in places)) for places in ((2, 5), (1, 4, 7), (0, 3, 6)))
 _FOURS = tuple(np.uint64(sum(0x80 << 8 * place for place in places)) for places in ((2, 7), (1, 6), (0, 5)))
@@ -66,7 +66,7 @@ def survey(words: npt.NDArray[np.uint64], marks: Bytes) -> int:
             blanks = (gap - _ONES) & ~gap & _HIGH
             grouped = blanks == _PAIRS[0] or blanks == _PAIRS[1] or blanks == _PAIRS[2]
             grouped |= blanks == _FOURS[0] or blanks == _FOURS[1] or blanks == _FOURS[2]
-            dumped |= grouped and ((((word & ~_HIGH) + _BEYOND) | word) & _HIGH) == _NONE
+            dumped |= grouped and (((((word | _SPACE) & ~_HIGH) + _BEYOND) | word) & _HIGH) == _NONE
         mark = 0
         if dumped:
             mark |= 16

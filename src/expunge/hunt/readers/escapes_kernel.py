@@ -163,6 +163,35 @@ def _region(marks: Bytes, mark: int, block: int, gap: int) -> tuple[int, int]:
 
 
 @compiled
+def _escape(data: Bytes, at: int, into: Bytes, to: int) -> tuple[int, int]:
+    """As ``_backslash``, for all that JSON, URLs and HTML write."""
+    here = data[at]
+    if here == 0x5C:
+        return _backslash(data, at, into, to)
+    if here == 0x26:
+        return _entity(data, at, into, to)
+    if here == 0x25:
+        point = _number(data, at + 1, 2)
+        if point >= 0:
+            into[to] = point
+            return (at + 3, to + 1)
+    return (at, to)
+
+
+@compiled
+def _any_escape(data: Bytes, marks: Bytes, start: int, first: int, behind: int, into: Bytes, to: int) -> bool:
+    """Whether any of the marked blocks has one: in an address's ``&page=2`` there is none, and its surroundings need no copy."""
+    for block in range(first, behind):
+        if marks[block] & 2 == 0:
+            continue
+        begin = start + BLOCK * block
+        for at in range(begin, min(begin + BLOCK, data.size)):
+            if data[at] in (0x25, 0x26, 0x5C) and _escape(data, at, into, to)[0] != at:
+                return True
+    return False
+
+
+@compiled
 def unescape(data: Bytes, marks: Bytes, start: int, into: Bytes) -> int:
     """Decode what JSON, URLs and HTML escape around marked blocks, each such region as a line; the bytes written.
 
@@ -175,23 +204,15 @@ def unescape(data: Bytes, marks: Bytes, start: int, into: Bytes) -> int:
         first, block = _region(marks, 2, block, 4)
         if first >= marks.size:
             break
+        if not _any_escape(data, marks, start, first, block, into, to):
+            continue
         at = max(start + BLOCK * first - 64, past)
         past = min(start + BLOCK * block + 64, data.size)
         mark, changed = to, 0
         while at < past:
-            here = data[at]
-            after, then = at, to
-            if here == 0x5C:
-                after, then = _backslash(data, at, into, to)
-            elif here == 0x25:
-                point = _number(data, at + 1, 2)
-                if point >= 0:
-                    into[to] = point
-                    after, then = at + 3, to + 1
-            elif here == 0x26:
-                after, then = _entity(data, at, into, to)
+            after, then = _escape(data, at, into, to)
             if after == at:
-                into[to] = here
+                into[to] = data[at]
                 after, then = at + 1, to + 1
             else:
                 changed += 1
