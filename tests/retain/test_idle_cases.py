@@ -180,3 +180,27 @@ def test_a_backlog_is_found_at_once_and_has_the_whole_notice(tmp_path: Path) -> 
 def test_the_page_tells_every_case() -> None:
     page = (Path(__file__).parents[2] / "docs" / "idle.md").read_text()
     assert all(f"| {case.name} | " in page and f" | {case.reason} |" in page for case in CASES)
+
+
+def test_the_timetable_has_a_round_as_often_as_a_sweep(tmp_path: Path) -> None:
+    homes = Homes(tmp_path, f"sqlite:///{tmp_path}/app.db")
+    homes.build()
+    homes.family(1)
+    homes.clock.set(INACTIVE + DAY)
+    policy = tmp_path / "expunge.yaml"
+    with homes.opened() as library:
+        assert idling.round_if_due(library) is None  # the policy asks for no sweeps
+    policy.write_text(policy.read_text() + "retention: {sweep: 1 day}\n")
+    with homes.opened() as library:
+        done = idling.round_if_due(library)
+        assert done is not None
+        assert +done["child"] == {"found": 1, "told": 1}
+        assert idling.round_if_due(library) is None
+        homes.clock.tick(DAY)
+        homes.sql("ALTER TABLE clips RENAME TO lost")
+        assert idling.round_if_due(library) is None
+        assert [one.control for one in library.incidents()] == [idling.TASK]
+        homes.sql("ALTER TABLE lost RENAME TO clips")
+        homes.clock.tick(DAY)
+        assert idling.round_if_due(library) is not None
+        assert not library.incidents()

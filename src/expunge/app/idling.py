@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from expunge.app.library import Expunge
 from expunge.erase.context import look
-from expunge.errors import InvalidRequest, PlanTrouble, UnknownSubject
+from expunge.erase.intake import INCIDENT_CLOCK
+from expunge.errors import EvidenceError, ExpungeError, InvalidRequest, PlanTrouble, UnknownSubject
 from expunge.evidence.receipts import make_entries
 from expunge.journal.idles import IdleRow
 from expunge.retain.idle import OPEN, Idle, OutOfOrder, State
@@ -19,6 +22,12 @@ from expunge.retain.idle_rule import IdleRule, idle_rules
 from expunge.retain.idle_search import state_of
 from expunge.stores.values import key_text
 from expunge.terms import Identifier, Json, Scope
+
+TASK = "idle:round"
+"""The timetable's name of it, and the control that a round comes to its end."""
+
+LEASE = timedelta(hours=6)
+"""How long a round may take before another worker begins it too: a backlog of millions is found in hours."""
 
 STATEMENT = "idle/1"
 REQUESTER = "idle profile rule"
@@ -59,6 +68,34 @@ def go(library: Expunge, *, dry_run: bool = False) -> dict[str, Tally]:
     """
     hands = _hands(library)
     return {rule.kind: (preview if dry_run else go_round)(hands, rule) for rule in rules(library)}
+
+
+def round_if_due(library: Expunge) -> dict[str, Tally] | None:
+    """Do the round of the timetable, as often as sweeps, if the policy asks for sweeps and says what counts as use, and one is due.
+
+    A fault opens an incident; the next round tries again.
+    """
+    rooms = library.rooms
+    retention, children = rooms.policy.retention, rooms.policy.children
+    if retention is None or children is None or not children.used_by:
+        return None
+    rooms.journal.schedule(TASK, retention.sweep)
+    taken = rooms.journal.claim_schedule(f"{socket.gethostname()}:{os.getpid()}", LEASE, name=TASK)
+    if taken is None:
+        return None
+    done: dict[str, Tally] | None = None
+    try:
+        done = go(library)
+        rooms.journal.passed(TASK)
+    except EvidenceError:
+        raise
+    except ExpungeError as fault:
+        due = rooms.clock.now() + INCIDENT_CLOCK
+        rooms.journal.open_incident(
+            fault.code, TASK, owner="privacy engineer", due=due, note=f"the round over unused profiles stopped: {fault}"
+        )
+    rooms.journal.finish_schedule(taken)
+    return done
 
 
 def keep(library: Expunge, subject: str, *, by: str) -> datetime:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from expunge.app.families import Families
+from expunge.app.idling import round_if_due
 from expunge.app.library import Expunge
 from expunge.app.opening import open_policy
 from expunge.app.posting import send_letters
@@ -42,16 +43,22 @@ def work_in_processes(shift: Shift, workers: int, ray: str | None = None) -> int
 
 def work_shift(shift: Shift, library: Expunge, watch: Watcher = nobody) -> int:
     """One worker's shift; how many steps it did."""
-    sweep_if_due(library.rooms)
-    Families(library).settle()
-    done = library.work(shift.run_id, patience=shift.patience, watch=watch)
-    send_letters(library)
+    done = _once(shift, library, watch)
     while shift.forever:
         time.sleep(LOOK_EVERY)
-        sweep_if_due(library.rooms)
-        Families(library).settle()
-        done += library.work(shift.run_id, patience=shift.patience, watch=watch)
-        send_letters(library)
+        done += _once(shift, library, watch)
+    return done
+
+
+def _once(shift: Shift, library: Expunge, watch: Watcher) -> int:
+    """What is due: of everything, or of one run only."""
+    if shift.run_id is not None:
+        return library.work(shift.run_id, patience=shift.patience, watch=watch)
+    sweep_if_due(library.rooms)
+    round_if_due(library)
+    Families(library).settle()
+    done = library.work(None, patience=shift.patience, watch=watch)
+    send_letters(library)
     return done
 
 
