@@ -41,7 +41,7 @@ def test_one_child_is_measured_stage_by_stage() -> None:
     assert row["peak_mb"] == max(one["peak_mb"] for one in row["stages"].values()) > 0
 
 
-@pytest.mark.parametrize("script", ["bench/erase.py", "bench/child.py"])
+@pytest.mark.parametrize("script", ["bench/erase.py", "bench/child.py", "bench/retain.py"])
 def test_the_page_names_every_option(script: str) -> None:
     page = (ROOT / "docs/bench.md").read_text(encoding="utf-8")
     shown = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
