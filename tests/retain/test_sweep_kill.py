@@ -23,7 +23,7 @@ from tests.retain.test_terms import young
 from tests.retain.worlds import NOW, Place, World, expected, make_world, opened_world
 
 WORLD = young(make_world(random.Random(21), 8))
-REDUCED = 3
+REDUCED = 2
 """Boundaries tried in every run of the tests, spread over all; the slow set tries each."""
 
 

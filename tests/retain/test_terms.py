@@ -44,7 +44,7 @@ def swept(place: Place, **options: Any) -> sweeps.Swept:
     return done
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_what_is_left_is_what_has_not_ended(place: Place, seed: int) -> None:
     world = young(make_world(random.Random(seed)))
     place.fill(world)
@@ -62,7 +62,7 @@ def test_a_join_is_followed_from_either_end(place: Place, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 40))
+@pytest.mark.parametrize("seed", range(1, 40))
 def test_of_many_worlds_what_is_left_is_what_has_not_ended(place: Place, seed: int) -> None:
     test_what_is_left_is_what_has_not_ended(place, seed)
 
