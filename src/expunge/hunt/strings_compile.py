@@ -189,6 +189,23 @@ def load8(_typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
+def copy_lanes(_typing: Any, source: Any, at: Any, out: Any, to: Any) -> Any:
+    """Copy ``LANES`` bytes from ``source[at]`` to ``out[to]``, at any alignment; both must have so many."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def pointer(place: int) -> Any:
+            held = context.make_array(signature.args[place])(context, builder, value=args[place])
+            return builder.bitcast(builder.gep(held.data, [args[place + 1]]), _VECTOR.as_pointer())
+
+        lanes = builder.load(pointer(0))
+        lanes.align = 1
+        builder.store(lanes, pointer(2)).align = 1
+        return context.get_dummy_value()
+
+    return types.none(source, at, out, to), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # Numba has no types
 def fetch(_typing: Any, array: Any, at: Any) -> Any:
     """Ask memory for ``array[at]`` and don't wait, so that many questions are under way at once."""
 

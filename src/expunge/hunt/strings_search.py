@@ -7,6 +7,7 @@ for what was encoded twice. Hits come back in the pad's positions and are told i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from expunge.hunt.pieces import Blob, Numbers, Piece, Place, Rows, Texts
 from expunge.hunt.prints import Kind, Sighting, Tier
+from expunge.hunt.strings_compile import LANES
 from expunge.hunt.strings_decode import GROWTH, decode
 from expunge.hunt.strings_judge import Judge, Seen, View
-from expunge.hunt.strings_layout import CHUNK, FORM, FOUND, LISTED_MOST, PAD, REACH, RECENT, STRIDE, TAIL, TEXT, WEAK, Hit, Hits, Work
+from expunge.hunt.strings_layout import CHUNK, FOUND, LISTED_MOST, PAD, RAW, REACH, RECENT, STRIDE, TAIL, TEXT, Hit, Hits, Work
 from expunge.hunt.strings_sweep import join_cells, sweep_all
 from expunge.hunt.strings_tables import Group, Prints, build
 
@@ -216,7 +218,8 @@ class Search:
         found: list[Seen] = []
         weak = self.judge.weak_column(view.column)
         for group in self.groups:
-            for hit in self._hits.first(self._run(pad, size, group, weak=weak)):
+            count = self._run(pad, size, group, weak=weak)
+            for hit, sharers in zip(self._hits.first(count), _sharers(group, self._hits, count), strict=True):
                 start, end, needed = hit.start - PAD, hit.end - PAD, hit.needed - PAD
                 if source is not None:
                     needed = int(source[needed - 1]) + 1 if needed <= size else length + (needed - size) * (int(source[-1]) + 1 >= length)
@@ -224,7 +227,7 @@ class Search:
                     continue
                 local = view if source is None else View(pad.bytes[PAD : PAD + size], column=view.column, encoded=True)
                 at = (start, end) if source is not None else (base + start, base + end)
-                told = self._judged(group, hit, local, at)
+                told = self._judged(hit, sharers, local, at)
                 found += told if source is None else [seen.moved(base, source) for seen in told]
         return found
 
@@ -235,11 +238,10 @@ class Search:
                 return int(count)
             self._hits = _hits(2 * count)
 
-    def _judged(self, group: Group, hit: Hit, view: View, at: tuple[int, int]) -> Iterator[Seen]:
+    def _judged(self, hit: Hit, sharers: list[tuple[int, int]], view: View, at: tuple[int, int]) -> Iterator[Seen]:
         text = self.judge.text(hit.share, hit.bits) if hit.kind == TEXT else None
         if hit.kind == TEXT and text is None:
             return
-        sharers = _sharers(group, hit)
         many = len(sharers) > SHARED and len({int(self.prints.subject[number]) for number, _ in sharers}) > SHARED
         for number, form in sharers:
             told = text or self.judge.identifier(number, form, hit.kind, view, at)
@@ -248,25 +250,31 @@ class Search:
                 yield Seen(at[0], at[1], number, Tier.REVIEW if many else tier, strength, words + (", encoded" if view.encoded else ""))
 
 
-def _sharers(group: Group, hit: Hit) -> list[tuple[int, int]]:
-    """Prints that a hit may be of, and their forms: some more than ``SHARED`` at most."""
-    if hit.kind in {FORM, WEAK}:
-        return [(int(group.form_print[hit.ref]), int(group.form_form[hit.ref]))]
-    if hit.kind == TEXT:
-        passage = int(group.passage_first.searchsorted(np.int32(hit.ref)))
-        first, behind = group.passage_sharers[passage : passage + 2].tolist()
-        return [(one, 0) for one in group.passage_print[first : min(behind, first + SHARED + 1)].tolist()]
-    first, behind = group.whole_sharers[hit.ref : hit.ref + 2].tolist()
-    few = slice(first, min(behind, first + SHARED + 1))
-    return list(zip(group.whole_print[few].tolist(), group.whole_form[few].tolist(), strict=True))
+def _sharers(group: Group, hits: Hits, count: int) -> Iterator[list[tuple[int, int]]]:
+    """Prints that each hit may be of, and their forms: some more than ``SHARED`` at most. Looked up for all hits at once."""
+    if not count:
+        return
+    kinds, refs = hits.kind[:count], hits.ref[:count]
+    first = refs.astype(np.int64)
+    behind = first + 1
+    texts, wholes = kinds == TEXT, kinds <= RAW
+    passages = group.passage_first.searchsorted(refs[texts])
+    first[texts], behind[texts] = group.passage_sharers[passages], group.passage_sharers[passages + 1]
+    first[wholes], behind[wholes] = group.whole_sharers[refs[wholes]], group.whole_sharers[refs[wholes] + 1]
+    for kind, begin, end in zip(kinds.tolist(), first.tolist(), np.minimum(behind, first + SHARED + 1).tolist(), strict=True):
+        if kind == TEXT:
+            yield [(one, 0) for one in group.passage_print[begin:end].tolist()]
+        else:
+            prints, forms = (group.whole_print, group.whole_form) if kind <= RAW else (group.form_print, group.form_form)
+            yield list(zip(prints[begin:end].tolist(), forms[begin:end].tolist(), strict=True))
 
 
 def _joined(column: Texts) -> tuple[Bytes, npt.NDArray[np.int64]]:
     """The cells behind one another, a line feed after each; where each begins."""
     starts = column.offsets - column.offsets[0] + np.arange(len(column.offsets))
-    content = np.empty(int(starts[-1]), np.uint8)
-    join_cells(column.buffer, column.offsets, content)
-    return content, starts
+    content = np.empty(int(starts[-1]) + LANES, np.uint8)
+    join_cells(np.ascontiguousarray(column.buffer), column.offsets, content)
+    return content[: int(starts[-1])], starts
 
 
 def _in_one_row(seen: Seen, starts: npt.NDArray[np.int64]) -> bool:
@@ -300,18 +308,27 @@ def _numbers(column: Numbers, group: Group) -> Iterator[tuple[int, int]]:
 
 def _distinct(found: list[Seen]) -> list[Seen]:
     """Of overlapping ones of one print the surest: a thing may be seen by its words, its bytes and once more decoded."""
-    kept: dict[int, list[Seen]] = {}
-    for one in sorted(found, key=lambda seen: (seen.tier is not Tier.FOUND, -seen.strength, seen.start)):
-        others = kept.setdefault(one.print, [])
-        if not any(one.start < other.end and other.start < one.end for other in others[-64:]):
-            others.append(one)
-    return sorted((one for several in kept.values() for one in several), key=lambda seen: seen.start)
+    of_print: dict[int, list[Seen]] = {}
+    for one in found:
+        of_print.setdefault(one.print, []).append(one)
+    kept = [one for several in of_print.values() for one in (_surest(several) if len(several) > 1 else several)]
+    return sorted(kept, key=attrgetter("start"))
+
+
+def _surest(several: list[Seen]) -> list[Seen]:
+    kept: list[Seen] = []
+    for one in sorted(several, key=lambda seen: (seen.tier is not Tier.FOUND, -seen.strength, seen.start)):
+        if not any(one.start < other.end and other.start < one.end for other in kept[-64:]):
+            kept.append(one)
+    return kept
 
 
 def _corroborated(found: list[Sighting], prints: Prints) -> Iterator[Sighting]:
     """All but names of persons that stand alone: no other trace of the same person in the same row, or near."""
-    names = [one for one in found if prints.name[one.print]]
-    others = {(one.subject, one.row) for one in found if not prints.name[one.print]} if names else set()
+    if not prints.name[[one.print for one in found]].any():
+        yield from found
+        return
+    others = {(one.subject, one.row) for one in found if not prints.name[one.print]}
     for one in found:
         if not prints.name[one.print]:
             yield one

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from expunge.hunt.strings_classes import classify
-from expunge.hunt.strings_compile import compiled
+from expunge.hunt.strings_compile import LANES, compiled, copy_lanes
 from expunge.hunt.strings_layout import CHUNK, PAD
 from expunge.hunt.strings_spans import sweep_spans
 from expunge.hunt.strings_words import begin_words, sweep_words
@@ -29,11 +29,19 @@ def sweep_all(pad: Any, size: int, tables: Any, work: Any, hits: Any, all_weak: 
 
 @compiled
 def join_cells(buffer: Any, offsets: Any, content: Any) -> None:
-    """Write the cells that lie between ``offsets`` behind one another, a line feed after each."""
+    """Write the cells that lie between ``offsets`` behind one another, a line feed after each; ``LANES`` bytes behind are written too.
+
+    Many bytes at once, and so up to ``LANES`` too many, over which the next cell is written: byte by byte took a sixth of a sweep's time.
+    """
     out = 0
     for row in range(len(offsets) - 1):
-        for at in range(offsets[row], offsets[row + 1]):
-            content[out] = buffer[at]
-            out += 1
-        content[out] = 10
-        out += 1
+        at, end = offsets[row], offsets[row + 1]
+        behind = out + end - at
+        while at < end and at + LANES <= len(buffer):
+            copy_lanes(buffer, at, content, out)
+            at += LANES
+            out += LANES
+        for rest in range(at, end):
+            content[out + rest - at] = buffer[rest]
+        content[behind] = 10
+        out = behind + 1
