@@ -22,8 +22,8 @@ from expunge.hunt.strings_layout import CHUNK, FOUND, LISTED_MOST, PAD, RAW, REA
 from expunge.hunt.strings_sweep import join_cells, sweep_all
 from expunge.hunt.strings_tables import Group, Prints, build
 
-SLICE = 1 << 20
-"""Bytes that are swept at once: with its words and candidates a slice stays in the second-level cache."""
+SLICE = 2 << 20
+"""Bytes that are swept at once, half of a window. A tenth faster than 1 MiB, for fewer calls and more decoded bytes a call; 4 MiB is slower."""
 
 OVERLAP = 4096
 """Bytes that a slice begins with again: longer than any needle."""

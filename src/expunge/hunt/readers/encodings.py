@@ -67,8 +67,7 @@ class Look:
         data = np.frombuffer(window.data, dtype=np.uint8)
         yield from self._continue(window, data)
         start = max(0, window.overlap - _BACK) & ~7
-        marks = _marks(data, start)
-        every = int(np.bitwise_or.reduce(marks)) if marks.size else 0
+        marks, every = _marks(data, start)
         if every & kernel.RUN:
             yield from self._runs(window, data, marks, start)
         if every & kernel.ESCAPED:
@@ -174,17 +173,17 @@ class Look:
             yield from self._view(name).add(into[:count].tobytes())
 
 
-def _marks(data: kernel.Bytes, start: int) -> kernel.Bytes:
-    """The marks of all blocks from ``start`` on; the last one is filled up with blanks."""
+def _marks(data: kernel.Bytes, start: int) -> tuple[kernel.Bytes, int]:
+    """The marks of all blocks from ``start`` on, and all of them together; the last block is filled up with blanks."""
     whole = (data.size - start) // kernel.BLOCK
     rest = data[start + whole * kernel.BLOCK :]
     marks = np.empty(whole + (rest.size > 0), dtype=np.uint8)
-    kernel.survey(_words(data[start : start + whole * kernel.BLOCK]), marks[:whole])
+    every = kernel.survey(_words(data[start : start + whole * kernel.BLOCK]), marks[:whole])
     if rest.size:
         block = np.full(kernel.BLOCK, 0x20, dtype=np.uint8)
         block[: rest.size] = rest
-        kernel.survey(block.view(np.uint64), marks[whole:])
-    return marks
+        every |= kernel.survey(block.view(np.uint64), marks[whole:])
+    return marks, every
 
 
 def _words(data: kernel.Bytes) -> npt.NDArray[np.uint64]:
