@@ -19,7 +19,7 @@ from expunge import durable
 from expunge.errors import EpochUntrusted, GateClosed, StaleEpoch
 from expunge.gate import files
 from expunge.gate.building import Stoned, build
-from expunge.gate.epoch import STALE_AFTER
+from expunge.gate.epoch import STALE_AFTER, Epoch
 from expunge.gate.gate import Gate
 from tests.gate.world import World
 
@@ -99,9 +99,9 @@ class Play:
             self.told["killed"] += 1
             self.world.previous = self.newest()
 
-    def newest(self) -> files.Epoch | None:
+    def newest(self) -> Epoch | None:
         try:
-            return files.Epoch.verified(files.read_note(self.world.at), self.world.signer.key)
+            return Epoch.verified(files.read_note(self.world.at), self.world.signer.key)
         except GateClosed:
             return None
 
@@ -134,7 +134,7 @@ def test_a_publisher_killed_at_any_write_leaves_the_epoch_before(tmp_path: Path,
     world = World(tmp_path / "epochs")
     world.publish()
     written = 0
-    real = files.write_synced
+    real = durable.write_synced
 
     def write(path: Path, content: bytes, *, mode: int) -> None:
         nonlocal written

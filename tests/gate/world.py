@@ -69,10 +69,10 @@ class World:
         return gate.open("improve", at or self.at, **asked)  # type: ignore[arg-type]  # by name
 
 
-def spoil(path: Path) -> None:
+def spoil(path: Path) -> Path:
     """Turn one bit of a file."""
     held = bytearray(path.read_bytes())
     held[len(held) // 2] ^= 1
     beside = path.with_name("spoilt")
     beside.write_bytes(held)
-    beside.replace(path)
+    return beside.replace(path)
