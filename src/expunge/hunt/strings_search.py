@@ -23,7 +23,7 @@ from expunge.hunt.strings_sweep import join_cells, sweep_all
 from expunge.hunt.strings_tables import Group, Prints, build
 
 SLICE = 2 << 20
-"""Bytes that are swept at once, half of a window. A tenth faster than 1 MiB, for fewer calls and more decoded bytes a call; 4 MiB is slower."""
+"""Bytes that are swept at once: half a window. A tenth faster than 1 MiB, for fewer calls and more decoded in each; 4 MiB is slower."""
 
 OVERLAP = 4096
 """Bytes that a slice begins with again: longer than any needle."""
