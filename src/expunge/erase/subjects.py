@@ -85,8 +85,6 @@ def parse_subject(text: str, catalog: Catalog) -> SubjectRef:
     return SubjectRef(kind_name, kind.key, rest)
 
 
-
-
 def resolve(catalog: Catalog, held: Ownership, stores: Mapping[str, Store], refs: Sequence[SubjectRef]) -> Resolved:
     """Find every person meant by ``refs`` (in the batch's order) and the members of every household among them.
 

@@ -144,8 +144,8 @@ class Policy:
 
     ``digest`` is the SHA-256, in hex, of the RFC 8785 form of the policy and its datasets as written, before environment values are
     filled in: it does not change with a password or a host, nor with comments and layout. ``folder`` is where relative paths begin.
-    ``undo`` is ``None`` where requests are carried out at once. ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed. ``hunt`` is ``None`` where
-    no erasure looks for unlisted copies; receipts then say so.
+    ``categories`` are the extensions to fideslang's taxonomy. ``warnings`` are what was read but not obeyed. ``hunt`` is ``None`` where
+    no erasure looks for unlisted copies; receipts then say so. ``undo`` is ``None`` where requests are carried out at once.
     """
 
     controller: Controller
