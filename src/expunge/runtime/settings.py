@@ -52,6 +52,7 @@ class Settings:
     mail_from: str | None = None
     mail_rate: int = 600
     outbox: str | None = None
+    gate_pass: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str], also: Collection[str] = ()) -> Self:
@@ -94,6 +95,7 @@ SETTINGS = (
     Setting("EXPUNGE_SMTP_PASSWORD", str, "a password", "The password at the mail server."),
     Setting("EXPUNGE_MAIL_FROM", str, "an address", "Whom letters come from and bounce to; the controller's, if not given."),
     Setting("EXPUNGE_MAIL_RATE", _count, "a number from 1", "Letters that one worker sends in a minute at most; 600 if not given."),
+    Setting("EXPUNGE_GATE_PASS", str, "a path", "The pass with which a training job reads the gate's files."),
     Setting("EXPUNGE_OUTBOX", str, "a folder, or console", "Where letters go that no server takes; outbox beside the evidence."),
 )
 """Every setting there is."""
