@@ -7,10 +7,14 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from expunge.hunt import strings_search
 from expunge.hunt.pieces import Blob, Column, Media, Numbers, Place, Vectors
 from expunge.hunt.prints import Kind, Matcher, Role, Sighting, Tier, Trace
+from expunge.hunt.strings_compile import LANES
+from expunge.hunt.strings_sweep import join_cells
 from expunge.terms import FieldType
 from tests.hunt.strings.looking import MAIL, PLACE, SAID, TRACES, found, home, look, matcher, rows, texts
 
@@ -151,3 +155,18 @@ def test_keys_of_every_type_are_taken() -> None:
     assert found(b"".join((b"\x00", b"\x00\x91binary\xff\x10token".hex().encode())), by) == {(0, "token")}
     assert found(b"t=dQw4w9WgXcQ-uJ8", by) == {(1, "token")}
     assert (5, "token") in found(b"x" * 5_000, by) | {(one.subject, one.type) for one in look(b"x" * 5_000, by)}
+
+
+@given(
+    cells=st.lists(st.sampled_from((0, 1, 7, 63, 64, 65, 200)).flatmap(lambda size: st.binary(min_size=size, max_size=size)), max_size=12),
+    skipped=st.integers(0, 3),
+    behind=st.sampled_from((0, 1, 100)),
+)
+@settings(deadline=None)
+def test_cells_are_joined_as_they_are(cells: list[bytes], skipped: int, behind: int) -> None:
+    buffer = np.frombuffer(b"".join(cells) + bytes(behind), np.uint8)  # can't be written to
+    offsets = np.cumsum([0, *map(len, cells)]).astype(np.int64)[min(skipped, len(cells)) :]
+    wanted = b"".join(cell + b"\n" for cell in cells[skipped:])
+    content = np.zeros(len(wanted) + LANES, np.uint8)
+    join_cells(buffer, offsets, content)
+    assert content[: len(wanted)].tobytes() == wanted
