@@ -95,8 +95,8 @@ SETTINGS = (
     Setting("EXPUNGE_SMTP_PASSWORD", str, "a password", "The password at the mail server."),
     Setting("EXPUNGE_MAIL_FROM", str, "an address", "Whom letters come from and bounce to; the controller's, if not given."),
     Setting("EXPUNGE_MAIL_RATE", _count, "a number from 1", "Letters that one worker sends in a minute at most; 600 if not given."),
-    Setting("EXPUNGE_GATE_PASS", str, "a path", "The pass with which a training job reads the gate's files."),
     Setting("EXPUNGE_OUTBOX", str, "a folder, or console", "Where letters go that no server takes; outbox beside the evidence."),
+    Setting("EXPUNGE_GATE_PASS", str, "a path", "The pass with which a training job reads the gate's files."),
 )
 """Every setting there is."""
 
