@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from expunge.cli import show
 from expunge.cli.main import invoke
 from tests.erase.toy import Said, toy
 from tests.faults.killing import Place
@@ -20,7 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """``expunge WORDS`` in the estate's folder."""
     monkeypatch.chdir(place.folder)
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(show.out, "_width", 250)
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from expunge.cli import show
 from expunge.cli.main import invoke
 from tests.erase.toy import Said
 from tests.faults.killing import build
@@ -54,7 +55,8 @@ def command(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     """``expunge WORDS`` in the world's folder."""
     folder = tmp_path / "world"
     monkeypatch.chdir(folder)
-    for name, value in {"COLUMNS": "250", "APP_URL": f"sqlite:///{folder}/app.db", "CONTROL": f"sqlite:///{folder}/state"}.items():
+    monkeypatch.setattr(show.out, "_width", 250)
+    for name, value in {"APP_URL": f"sqlite:///{folder}/app.db", "CONTROL": f"sqlite:///{folder}/state"}.items():
         monkeypatch.setenv(name, value)
 
     def run(*words: str) -> Said:
