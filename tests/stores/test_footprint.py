@@ -23,8 +23,8 @@ from deltalake import write_deltalake
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
 
 MB = 1 << 20
-MOST = 32
-"""MB that the larger store may take more: allocators keep some of what is given back. The smallest of these contents grows by 200."""
+MOST, MOST_ARROW = 32, 128
+"""MB that the larger store may take more: allocators keep some of what is given back, Arrow's most. The contents grow by 60 to 420."""
 
 BODY = 200
 """Letters of a record's text, of which a few thousand differ: what is kept packed is kept so by columns' pages, not by this test."""
@@ -120,11 +120,11 @@ def _peak(folder: Path, fill: Callable[[Path, int], Filled], size: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fill", "size"),
-    [(_sqlite, 80), (_jsonl, 20), (_packed, 40), (_parquet, 140), (_delta, 140)],
+    ("fill", "size", "most"),
+    [(_sqlite, 80, MOST), (_jsonl, 20, MOST), (_packed, 40, MOST), (_parquet, 140, MOST_ARROW), (_delta, 140, MOST_ARROW)],
     ids=["sqlite", "jsonl", "packed", "parquet", "delta"],
 )
-def test_memory_does_not_grow_with_the_store(tmp_path: Path, fill: Callable[[Path, int], Filled], size: int) -> None:
+def test_memory_does_not_grow_with_the_store(tmp_path: Path, fill: Callable[[Path, int], Filled], size: int, most: int) -> None:
     small = _peak(tmp_path / "small", fill, size * MB)
     large = _peak(tmp_path / "large", fill, 4 * size * MB)
-    assert large < small + MOST, (small, large)
+    assert large < small + most, (small, large)
