@@ -14,7 +14,7 @@ from pathlib import Path
 from docs.commands import commands
 from docs.settings_table import settings
 from docs.store_table import store_table
-from expunge import errors
+from expunge import errors, errors_gate
 from expunge.errors import ExpungeError
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +24,9 @@ STATE = re.compile(r"^- Status: (.+)$", re.MULTILINE)
 
 
 def faults() -> list[type[ExpungeError]]:
-    """Every class of ``errors.py``, root and groups included, in the order in which they are written."""
-    return [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, ExpungeError)]
+    """Every class of ``errors.py`` and its branch, root and groups included, in the order in which they are written."""
+    written = [*vars(errors).values(), *vars(errors_gate).values()]
+    return list(dict.fromkeys(one for one in written if isinstance(one, type) and issubclass(one, ExpungeError)))
 
 
 def group_of(fault: type[ExpungeError]) -> type[ExpungeError]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expunge import gate
-from expunge.errors import (
+from expunge.errors_gate import (
     EpochUntrusted,
     GateClosed,
     GateError,

@@ -17,7 +17,7 @@ from expunge.app.families import Families
 from expunge.app.gating import Publisher
 from expunge.app.library import Expunge
 from expunge.cli.main import invoke
-from expunge.errors import StaleEpoch, UnknownPurpose
+from expunge.errors_gate import StaleEpoch, UnknownPurpose
 from expunge.gate import Reason, building
 from expunge.gate.gate import Gate, Item
 from expunge.terms import Scope, Span

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from expunge import durable
-from expunge.errors import EpochUntrusted, GateClosed, StaleEpoch
+from expunge.errors_gate import EpochUntrusted, GateClosed, StaleEpoch
 from expunge.gate import files
 from expunge.gate.building import Stoned, build
 from expunge.gate.epoch import STALE_AFTER, Epoch

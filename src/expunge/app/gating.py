@@ -23,7 +23,8 @@ from expunge.app.gating_stones import Stones
 from expunge.app.library import Expunge
 from expunge.durable import make_folder
 from expunge.erase.intake import numbers_of
-from expunge.errors import Drift, GateClosed, InvalidRequest
+from expunge.errors import Drift, InvalidRequest
+from expunge.errors_gate import GateClosed
 from expunge.evidence.files import create_once, locked, translated, write_durably
 from expunge.evidence.signing import Signer
 from expunge.gate.building import Facts, People, build

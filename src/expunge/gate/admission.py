@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from expunge.errors import SubjectColumn, UnknownPurpose
+from expunge.errors_gate import SubjectColumn, UnknownPurpose
 from expunge.gate.columns import hashes_of, numbers_in
 from expunge.gate.epoch import Epoch, Kind, Term
 from expunge.gate.judging import NO_TIME, judge

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from expunge.errors import SubjectColumn, Unattributed
+from expunge.errors_gate import SubjectColumn, Unattributed
 from expunge.gate.judging import NO_TIME
 from expunge.gate.kernel import hash_integers, hash_texts
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from expunge.errors import BadProof, EpochUntrusted
+from expunge.errors import BadProof
+from expunge.errors_gate import EpochUntrusted
 from expunge.evidence.notes import Note, VerifyKey, parse_note
 from expunge.evidence.signing import Signer
 

@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from expunge.durable import make_folder, sync_folder, write_synced
-from expunge.errors import EpochUntrusted, GateClosed
+from expunge.errors_gate import EpochUntrusted, GateClosed
 from expunge.gate.epoch import Epoch, File
 
 NOTE = "epoch.note"

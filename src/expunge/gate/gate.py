@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from expunge.errors import EpochUntrusted, GateClosed, NotEnrolled, StaleEpoch, SubjectColumn
+from expunge.errors_gate import EpochUntrusted, GateClosed, NotEnrolled, StaleEpoch, SubjectColumn
 from expunge.gate.admission import AdmissionSet, Asked, kind_of, require_kind, require_purpose
 from expunge.gate.columns import as_column, column_of, hashes_of, texts_of, times_of
 from expunge.gate.epoch import Epoch

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from expunge.errors import BadProof, GateClosed
+from expunge.errors import BadProof
+from expunge.errors_gate import GateClosed
 from expunge.evidence.canonical import decode_base64, encode_base64
 from expunge.evidence.notes import VerifyKey, parse_vkey
 

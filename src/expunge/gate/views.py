@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from expunge.errors import RecordWithdrawn
+from expunge.errors_gate import RecordWithdrawn
 from expunge.gate.tally import Reason
 
 Sample = TypeVar("Sample")
